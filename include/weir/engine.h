@@ -1,0 +1,77 @@
+/* The inference engine: a GGUF model made ready to compute, and single-sequence access to it.
+ *
+ * Order: weir_engine_open, then any number of classifiers (weir/classify.h) or direct calls, then weir_engine_close. An engine is
+ * immutable; calls that compute share its thread pool and take turns.
+ * At one CPU level every result is bit-identical for any number of threads, any batch size, shared or fresh prefix. */
+#ifndef WEIR_ENGINE_H
+#define WEIR_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weir/gguf.h"
+#include "weir/status.h"
+#include "weir/tokenizer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum weir_kv_type { WEIR_KV_F16 = 0, WEIR_KV_F32 = 1 };
+
+struct weir_engine_options {
+    unsigned threads;          /* 0: the CPUs this process may use */
+    unsigned ctx_tokens;       /* longest sequence; 0: the model's own context length */
+    enum weir_kv_type kv_type; /* default f16 */
+    bool no_tokenizer;         /* leave the vocabulary alone (inspect, logits, bench) */
+};
+
+WEIR_API struct weir_engine_options weir_engine_options_default(void);
+
+struct weir_engine;
+
+/* Opens the model file at `path`. The environment variable WEIR_CPU (ref, avx2, avx512vnni) forces a CPU level; a level
+ * this machine lacks, or an unknown name, is WEIR_ERR_UNSUPPORTED. */
+WEIR_API enum weir_status weir_engine_open(const char *path, const struct weir_engine_options *options,
+                                           struct weir_engine **out, struct weir_error *error) WEIR_MUST_USE;
+WEIR_API void weir_engine_close(struct weir_engine **engine);
+
+struct weir_model_info {
+    struct weir_string architecture; /* general.architecture */
+    struct weir_string name;         /* general.name, may be empty */
+    uint32_t n_layers, n_embd, n_heads, n_kv_heads, head_dim, n_ff, n_vocab, ctx_train;
+    uint64_t parameters;
+    size_t weights_bytes; /* tensor data in the file */
+    size_t tiles_bytes;   /* repacked copies in memory */
+    size_t kv_bytes_per_token;
+    const char *cpu_level; /* "ref", "avx2", "avx512vnni" */
+    unsigned threads;
+};
+
+WEIR_API void weir_engine_info(const struct weir_engine *engine, struct weir_model_info *info);
+WEIR_API const struct weir_tokenizer *weir_engine_tokenizer(const struct weir_engine *engine); /* NULL with no_tokenizer */
+WEIR_API const struct weir_gguf *weir_engine_gguf(const struct weir_engine *engine);
+
+/* The model file's fingerprint (weir_gguf_fingerprint), computed at the first call and kept. Thread-safe. */
+WEIR_API enum weir_status weir_engine_fingerprint(struct weir_engine *engine, char hex[65],
+                                                  struct weir_error *error) WEIR_MUST_USE;
+
+/* One sequence: a mutable timeline of tokens over the immutable engine. Belongs to one thread at a time. */
+struct weir_session;
+
+WEIR_API enum weir_status weir_session_open(struct weir_engine *engine, struct weir_session **out,
+                                            struct weir_error *error) WEIR_MUST_USE;
+WEIR_API void weir_session_close(struct weir_session **session);
+WEIR_API size_t weir_session_length(const struct weir_session *session); /* tokens evaluated so far */
+WEIR_API void weir_session_reset(struct weir_session *session);          /* back to length 0 */
+
+/* Appends `count` tokens. When `logits` is not NULL it receives float32 logits: [n_vocab] of the last token, or with
+ * `every_position` [count, n_vocab]. Fails, leaving the session as it was, on ids out of range or beyond the context. */
+WEIR_API enum weir_status weir_session_eval(struct weir_session *session, const int32_t *ids, size_t count,
+                                            bool every_position, float *logits, struct weir_error *error) WEIR_MUST_USE;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

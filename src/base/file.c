@@ -1,0 +1,111 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+static enum weir_status io_error(struct weir_error *error, const char *path, const char *doing)
+{
+    enum weir_status status = errno == ENOENT ? WEIR_ERR_NOT_FOUND : WEIR_ERR_IO;
+    return error_set(error, status, "%s: cannot %s: %s", path, doing, strerror(errno));
+}
+
+enum weir_status file_map_open(const char *path, struct file_map *out, struct weir_error *error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return io_error(error, path, "open");
+    struct stat info;
+    enum weir_status status = WEIR_OK;
+    void *data = NULL;
+    if (fstat(fd, &info) != 0) {
+        status = io_error(error, path, "stat");
+    } else if (!S_ISREG(info.st_mode)) {
+        status = error_set(error, WEIR_ERR_IO, "%s: not a regular file", path);
+    } else if (info.st_size > 0) {
+        data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (data == MAP_FAILED) status = io_error(error, path, "map");
+    }
+    close(fd);
+    if (status) return status;
+    *out = (struct file_map){.data = data, .size = (size_t)info.st_size};
+    return WEIR_OK;
+}
+
+void file_map_close(struct file_map *map)
+{
+    if (map->data) munmap((void *)(uintptr_t)map->data, map->size);
+    *map = (struct file_map){0};
+}
+
+enum weir_status file_read(const char *path, struct strbuf *out, struct weir_error *error)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    if (!file) return io_error(error, path, "open");
+    enum weir_status status = WEIR_OK;
+    char chunk[16384];
+    size_t got;
+    while (!status && (got = fread(chunk, 1, sizeof chunk, file)) > 0) status = strbuf_add(out, chunk, got);
+    if (status) error_set(error, status, "%s: more than %zu bytes, or out of memory", path, out->size_max);
+    if (!status && ferror(file)) status = io_error(error, path, "read");
+    if (file != stdin) fclose(file);
+    return status;
+}
+
+static enum weir_status write_all(int fd, const char *bytes, size_t size)
+{
+    while (size) {
+        ssize_t done = write(fd, bytes, size);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) return WEIR_ERR_IO;
+        bytes += done;
+        size -= (size_t)done;
+    }
+    return WEIR_OK;
+}
+
+enum weir_status file_write_atomic(const char *path, const void *bytes, size_t size, struct weir_error *error)
+{
+    struct strbuf temporary = STRBUF_MAX(8192);
+    enum weir_status status = strbuf_printf(&temporary, "%s.%ld.tmp", path, (long)getpid());
+    if (status) {
+        strbuf_free(&temporary);
+        return error_set(error, status, "%s: path too long", path);
+    }
+    int fd = open(temporary.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        status = io_error(error, temporary.data, "create");
+        strbuf_free(&temporary);
+        return status;
+    }
+    if (write_all(fd, bytes, size) || fsync(fd) != 0) status = io_error(error, temporary.data, "write");
+    if (close(fd) != 0 && !status) status = io_error(error, temporary.data, "close");
+    if (!status && rename(temporary.data, path) != 0) status = io_error(error, path, "rename onto");
+    if (status) unlink(temporary.data);
+    strbuf_free(&temporary);
+    return status;
+}
+
+enum weir_status file_make_folder(const char *path, struct weir_error *error)
+{
+    char *copy = mem_text(path, strlen(path));
+    if (!copy) return error_nomem(error, "folder path");
+    enum weir_status status = WEIR_OK;
+    for (char *at = copy + 1; !status; at++) {
+        if (*at != '/' && *at != 0) continue;
+        char saved = *at;
+        *at = 0;
+        if (mkdir(copy, 0700) != 0 && errno != EEXIST) status = io_error(error, copy, "make folder");
+        *at = saved;
+        if (!saved) break;
+    }
+    free(copy);
+    return status;
+}

@@ -1,0 +1,31 @@
+/* Whole files: read-only mappings, bounded reads, atomic writes. */
+#ifndef WEIR_BASE_FILE_H
+#define WEIR_BASE_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/strbuf.h"
+#include "weir/status.h"
+
+/* A read-only private mapping of a regular file. A file that another process truncates while it is mapped raises
+ * SIGBUS on access: replace model files by renaming, never in place. */
+struct file_map {
+    const uint8_t *data; /* NULL when the file is empty */
+    size_t size;
+};
+
+enum weir_status file_map_open(const char *path, struct file_map *out, struct weir_error *error) WEIR_MUST_USE;
+void file_map_close(struct file_map *map); /* accepts a zeroed one */
+
+/* Appends the whole file to `out`, whose maximum bounds it ("-" reads standard input). */
+enum weir_status file_read(const char *path, struct strbuf *out, struct weir_error *error) WEIR_MUST_USE;
+
+/* Writes `path` whole or not at all: temporary file beside it, fsync, rename. */
+enum weir_status file_write_atomic(const char *path, const void *bytes, size_t size,
+                                   struct weir_error *error) WEIR_MUST_USE;
+
+/* Makes the folder and its parents (mode 0700 for new ones). */
+enum weir_status file_make_folder(const char *path, struct weir_error *error) WEIR_MUST_USE;
+
+#endif

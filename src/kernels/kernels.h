@@ -1,0 +1,134 @@
+/* The kernel table: every arithmetic loop of the engine, one function pointer each, chosen once when the engine opens.
+ *
+ * The reference (ref/) is the specification: shortest correct C, no intrinsics. Each level of x86/ overrides what it has and is
+ * tested against the reference at run time. Comparers, by family:
+ *   matmul, quantize, dequantize      bit-exact between levels: integer sums are exact and the float operations are the same, in
+ *                                     the same order, lane by lane (explicit fmaf in the reference, FMA in the vectors)
+ *   rmsnorm, softmax, attention, ...  within a bound stated beside the function; bit-identical at one level whatever the
+ *                                     number of rows, threads or segments
+ * Nothing here allocates, locks or keeps state. Pointers need no alignment unless said; tiles are 64-byte aligned. */
+#ifndef WEIR_KERNELS_KERNELS_H
+#define WEIR_KERNELS_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weir/engine.h"
+#include "weir/gguf.h"
+#include "weir/status.h"
+
+enum cpu_level { CPU_REF = 0, CPU_AVX2 = 1, CPU_AVX512VNNI = 2 };
+
+const char *cpu_level_name(enum cpu_level level);
+
+/* The best level of this machine (CPU and operating system), or the one `forced` names (NULL or "": the best).
+ * WEIR_ERR_UNSUPPORTED for an unknown name or a level the machine lacks. Callers pass getenv("WEIR_CPU"). */
+enum weir_status cpu_level_choose(const char *forced, enum cpu_level *out, struct weir_error *error) WEIR_MUST_USE;
+
+/* ---- weights ------------------------------------------------------------------------------------------------------ */
+
+enum { TILE_ROWS = 16, ACT_BLOCK = 32 };
+
+/* A weight matrix W: [rows, cols], GGUF blocks row after row. cols is a multiple of the type's block (the loader checks). */
+struct matrix {
+    enum weir_tensor_type type;
+    size_t rows, cols;
+    const uint8_t *blocks; /* in the file mapping; not owned */
+    const uint8_t *tiles;  /* repacked for the level (TILE_ROWS rows interleaved, the last strip padded with zero rows);
+                              NULL: this level computes the type from `blocks` */
+};
+
+/* Types the engine computes with (F32, F16, BF16, Q4_0 ... IQ4_XS). */
+bool matrix_type_supported(enum weir_tensor_type type);
+
+/* ---- activations -------------------------------------------------------------------------------------------------- */
+
+/* Rows of activations, as a matrix product of this weight type wants them. For quantised weights each block of 32 becomes int8:
+ *   d = max|x| / 127, q = round to nearest even(x / d) (0 when d = 0), sum16[h] = sum of the 16 q of half h.
+ * For F32, F16 and BF16 weights the float rows themselves are used. */
+struct activations {
+    size_t rows, cols;  /* cols a multiple of 32 for quantised use */
+    const float *x;     /* [rows, cols] */
+    int8_t *q;          /* [rows, cols] */
+    float *d;           /* [rows, cols/32] */
+    float *ds;          /* [rows, cols/32]: d * (float)(sum of the block's q) */
+    int16_t *sum16;     /* [rows, cols/16] */
+};
+
+struct rope_table; /* rope is applied from cos/sin tables, see rope() */
+
+struct kernels {
+    enum cpu_level level;
+
+    /* Row r of W as floats: out[cols]. Exact: the dequantised values of the GGUF type. */
+    void (*dequantize_row)(const struct matrix *w, size_t row, float *out);
+
+    /* Bytes of tiles for a matrix, 0 when the level computes from blocks; and the repacking of strips [strip_begin, strip_end) (16 rows each). */
+    size_t (*tiles_bytes)(enum weir_tensor_type type, size_t rows, size_t cols);
+    void (*repack)(const struct matrix *w, uint8_t *tiles, size_t strip_begin, size_t strip_end);
+
+    /* Fills q, d, ds, sum16 of rows [row_begin, row_end) from x. */
+    void (*quantize)(const struct activations *a, size_t row_begin, size_t row_end);
+
+    /* y[t * y_stride + r] = sum_c W[r][c] * x[t][c] for every row t of `a` and r in [row_begin, row_end).
+     * row_begin is a multiple of TILE_ROWS, row_end one too or w->rows. Quantised types, for each block b of 32 columns in order:
+     *   acc = fmaf(scale_b * d_b, (float)isum_b, acc)        isum_b exact; types with two 16-column scales a block fold the
+     *                                                         integer scales into isum_b
+     *   acc = fmaf(min_b, ds_b, acc)                          types with a minimum
+     * Each output depends on row t and row r alone, so neither batch nor threads change it. */
+    void (*matmul)(const struct matrix *w, const struct activations *a, float *y, size_t y_stride, size_t row_begin,
+                   size_t row_end);
+
+    /* y[i] = x[i] * weight[i] / sqrt(mean(x^2) + eps). y may be x. Sums in double or in fixed vector lanes. */
+    void (*rmsnorm)(float *y, const float *x, const float *weight, size_t n, float eps);
+
+    void (*add)(float *y, const float *x, size_t n);               /* y += x */
+    void (*silu_mul)(float *gate, const float *up, size_t n);      /* gate = gate / (1 + exp(-gate)) * up */
+    void (*gelu_tanh_mul)(float *gate, const float *up, size_t n); /* gate = gelu_tanh(gate) * up */
+
+    /* Rotary embedding of one head in place. cos_sin: [n_rot/2][2] for the token's position. Dimensions beyond n_rot stay.
+     * Adjacent pairs (2i, 2i+1): `llama` GGUF order; halves (i, i + n_rot/2): NeoX order (gemma3, phi3, qwen). */
+    void (*rope_adjacent)(float *head, const float *cos_sin, size_t n_rot);
+    void (*rope_halves)(float *head, const float *cos_sin, size_t n_rot);
+
+    /* ---- attention over one kv head. Keys lie in blocks of 16 positions: k: [ceil(n/16)][head_dim][16], v: [n][head_dim], both
+     * f16 or f32 by `kv_type`. head_dim is a multiple of 8. */
+
+    /* Stores one position's key and value (float [head_dim] each) at index `at` of a kv head's k and v. */
+    void (*kv_store)(enum weir_kv_type kv_type, void *k, void *v, size_t at, const float *key, const float *value,
+                     size_t head_dim);
+
+    /* scores[r * stride + j] = scale * dot(q[r], key j), r < rows, j < n_keys; q: row r at q + r * q_stride. The dot product runs over the head
+     * dimension in order with one fused accumulator a key, so splitting keys over calls changes nothing. Writes only j < n_keys. */
+    void (*attn_scores)(enum weir_kv_type kv_type, const float *q, size_t q_stride, size_t rows, size_t head_dim, const void *k,
+                        size_t n_keys, float scale, float *scores, size_t stride);
+
+    /* In place softmax of row[0, n); entries of -INFINITY become 0. At least one entry is finite. The lane that adds an entry
+     * depends on its index alone and zero entries change nothing. */
+    void (*softmax)(float *row, size_t n);
+
+    /* out[r * out_stride + c] += sum_j p[r * stride + j] * v[j][c], keys in order, one fused multiply-add each. */
+    void (*attn_values)(enum weir_kv_type kv_type, const float *p, size_t stride, size_t rows, const void *v, size_t n_keys,
+                        size_t head_dim, float *out, size_t out_stride);
+};
+
+/* Fills the table: reference first, then each level up to `level` overrides what it has. */
+void kernels_init(struct kernels *k, enum cpu_level level);
+
+/* Parts of kernels_init, one a file family. */
+void kernels_init_matmul_ref(struct kernels *k);
+void kernels_init_matmul_avx2(struct kernels *k);
+void kernels_init_matmul_avx512vnni(struct kernels *k);
+void kernels_init_ops_ref(struct kernels *k);
+void kernels_init_ops_avx2(struct kernels *k);
+void kernels_init_ops_avx512vnni(struct kernels *k);
+
+/* One output of matmul computed from blocks, bit-equal to it: the candidate rows of an output matrix. `t` is a row of `a`. */
+float matrix_dot_row(const struct matrix *w, size_t row, const struct activations *a, size_t t);
+
+/* IEEE 754 binary16, round to nearest even; exact for every value, NaN kept. */
+float f16_to_f32(uint16_t bits);
+uint16_t f32_to_f16(float value);
+
+#endif

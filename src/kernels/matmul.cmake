@@ -1,0 +1,1 @@
+# quantised and float matrix products

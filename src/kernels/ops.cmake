@@ -1,0 +1,1 @@
+# norms, activation functions, rope, attention
