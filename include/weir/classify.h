@@ -29,25 +29,27 @@ WEIR_API void weir_classifier_close(struct weir_classifier **classifier);
 
 /* The answer to one question for one text. */
 struct weir_decision {
-    enum weir_status status;   /* WEIR_OK, or why this row has no answer (the fields below are then zero) */
-    char error[160];           /* the reason in words when status is not WEIR_OK */
-    size_t label;              /* index of the answer among the question's labels */
-    double probability;        /* of that label, calibrated */
-    const double *probabilities; /* [n_labels of the question], in label order; sums to 1; inside the buffer given to weir_classify */
-    size_t fresh_tokens;       /* tokens computed for this row */
-    size_t prefix_tokens;      /* tokens of the shared prefix it built on */
-    double latency_ms;         /* from the start of the row's batch to its answer */
+    enum weir_status status; /* WEIR_OK, or why this row has no answer (the fields below are then zero) */
+    char error[160];         /* the reason in words when status is not WEIR_OK */
+    size_t label;            /* index of the answer among the question's labels */
+    double probability;      /* of that label, calibrated */
+    const double *
+        probabilities; /* [n_labels of the question], in label order; sums to 1; inside the buffer given to weir_classify */
+    size_t fresh_tokens;  /* tokens computed for this row */
+    size_t prefix_tokens; /* tokens of the shared prefix it built on */
+    double latency_ms;    /* from the start of the row's batch to its answer */
 };
 
 /* Numbers that size the caller's buffers. */
 WEIR_API size_t weir_classifier_questions(const struct weir_classifier *classifier);
-WEIR_API size_t weir_classifier_probabilities(const struct weir_classifier *classifier); /* sum of n_labels over the questions */
+WEIR_API size_t
+weir_classifier_probabilities(const struct weir_classifier *classifier); /* sum of n_labels over the questions */
 WEIR_API size_t weir_classifier_batch(const struct weir_classifier *classifier); /* rows a call handles best at once */
 
 /* texts: [count]; decisions: [count, questions]; probabilities: [count, weir_classifier_probabilities()], owned by the caller.
  * A row that cannot be decided (too long, not UTF-8) gets its own status; the call fails only when nothing could be decided. */
-WEIR_API enum weir_status weir_classify(struct weir_classifier *classifier, const struct weir_string *texts, size_t count,
-                                        struct weir_decision *decisions, double *probabilities,
+WEIR_API enum weir_status weir_classify(struct weir_classifier *classifier, const struct weir_string *texts,
+                                        size_t count, struct weir_decision *decisions, double *probabilities,
                                         struct weir_error *error) WEIR_MUST_USE;
 
 #ifdef __cplusplus

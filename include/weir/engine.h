@@ -50,7 +50,8 @@ struct weir_model_info {
 };
 
 WEIR_API void weir_engine_info(const struct weir_engine *engine, struct weir_model_info *info);
-WEIR_API const struct weir_tokenizer *weir_engine_tokenizer(const struct weir_engine *engine); /* NULL with no_tokenizer */
+WEIR_API const struct weir_tokenizer *
+weir_engine_tokenizer(const struct weir_engine *engine); /* NULL with no_tokenizer */
 WEIR_API const struct weir_gguf *weir_engine_gguf(const struct weir_engine *engine);
 
 /* The model file's fingerprint (weir_gguf_fingerprint), computed at the first call and kept. Thread-safe. */

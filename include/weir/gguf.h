@@ -32,13 +32,24 @@ enum {
 
 /* Metadata value types, numbered as in the file. */
 enum weir_gguf_value_type {
-    WEIR_GGUF_U8 = 0, WEIR_GGUF_I8 = 1, WEIR_GGUF_U16 = 2, WEIR_GGUF_I16 = 3, WEIR_GGUF_U32 = 4, WEIR_GGUF_I32 = 5,
-    WEIR_GGUF_F32 = 6, WEIR_GGUF_BOOL = 7, WEIR_GGUF_STRING = 8, WEIR_GGUF_ARRAY = 9, WEIR_GGUF_U64 = 10,
-    WEIR_GGUF_I64 = 11, WEIR_GGUF_F64 = 12
+    WEIR_GGUF_U8 = 0,
+    WEIR_GGUF_I8 = 1,
+    WEIR_GGUF_U16 = 2,
+    WEIR_GGUF_I16 = 3,
+    WEIR_GGUF_U32 = 4,
+    WEIR_GGUF_I32 = 5,
+    WEIR_GGUF_F32 = 6,
+    WEIR_GGUF_BOOL = 7,
+    WEIR_GGUF_STRING = 8,
+    WEIR_GGUF_ARRAY = 9,
+    WEIR_GGUF_U64 = 10,
+    WEIR_GGUF_I64 = 11,
+    WEIR_GGUF_F64 = 12
 };
 
 /* Tensor element types, numbered as in the file (ggml.h, enum ggml_type): X(NAME, number, weights a block, bytes a block).
  * The reader knows the size of each; which of them the engine computes with is the engine's business. */
+/* clang-format off */
 #define WEIR_TENSOR_TYPE_MAP(X)                                                                                 \
     X(F32, 0, 1, 4) X(F16, 1, 1, 2) X(Q4_0, 2, 32, 18) X(Q4_1, 3, 32, 20) X(Q5_0, 6, 32, 22) X(Q5_1, 7, 32, 24) \
     X(Q8_0, 8, 32, 34) X(Q8_1, 9, 32, 36) X(Q2_K, 10, 256, 84) X(Q3_K, 11, 256, 110) X(Q4_K, 12, 256, 144)      \
@@ -47,6 +58,7 @@ enum weir_gguf_value_type {
     X(IQ3_S, 21, 256, 110) X(IQ2_S, 22, 256, 82) X(IQ4_XS, 23, 256, 136) X(I8, 24, 1, 1) X(I16, 25, 1, 2)       \
     X(I32, 26, 1, 4) X(I64, 27, 1, 8) X(F64, 28, 1, 8) X(IQ1_M, 29, 256, 56) X(BF16, 30, 1, 2)                  \
     X(TQ1_0, 34, 256, 54) X(TQ2_0, 35, 256, 66) X(MXFP4, 39, 32, 17)
+/* clang-format on */
 
 enum weir_tensor_type {
 #define WEIR_TENSOR_TYPE_ENUM(name, number, weights, bytes) WEIR_TENSOR_##name = number,
@@ -60,7 +72,7 @@ struct weir_string {
     size_t size;
 };
 
-struct weir_gguf; /* an open file */
+struct weir_gguf;       /* an open file */
 struct weir_gguf_value; /* one metadata value inside it */
 
 struct weir_gguf_tensor {
@@ -73,15 +85,16 @@ struct weir_gguf_tensor {
 };
 
 /* Maps and checks `path`. */
-WEIR_API enum weir_status weir_gguf_open(const char *path, struct weir_gguf **out, struct weir_error *error) WEIR_MUST_USE;
+WEIR_API enum weir_status weir_gguf_open(const char *path, struct weir_gguf **out,
+                                         struct weir_error *error) WEIR_MUST_USE;
 
 /* The same over bytes in memory, which must outlive the file object; `name` is for error texts. */
-WEIR_API enum weir_status weir_gguf_open_memory(const void *bytes, size_t size, const char *name, struct weir_gguf **out,
-                                                struct weir_error *error) WEIR_MUST_USE;
+WEIR_API enum weir_status weir_gguf_open_memory(const void *bytes, size_t size, const char *name,
+                                                struct weir_gguf **out, struct weir_error *error) WEIR_MUST_USE;
 WEIR_API void weir_gguf_close(struct weir_gguf **gguf); /* accepts NULL inside; leaves NULL */
 
-WEIR_API const char *weir_gguf_name(const struct weir_gguf *gguf);       /* path, or the name given */
-WEIR_API uint32_t weir_gguf_version(const struct weir_gguf *gguf);       /* 2 or 3 */
+WEIR_API const char *weir_gguf_name(const struct weir_gguf *gguf); /* path, or the name given */
+WEIR_API uint32_t weir_gguf_version(const struct weir_gguf *gguf); /* 2 or 3 */
 WEIR_API size_t weir_gguf_file_bytes(const struct weir_gguf *gguf);
 
 /* SHA-256 over the metadata part and, for each tensor, its name, type, shape and data: 64 hexadecimal digits and a NUL. Reads the
@@ -89,8 +102,10 @@ WEIR_API size_t weir_gguf_file_bytes(const struct weir_gguf *gguf);
 WEIR_API enum weir_status weir_gguf_fingerprint(const struct weir_gguf *gguf, char hex[65]) WEIR_MUST_USE;
 
 WEIR_API size_t weir_gguf_value_count(const struct weir_gguf *gguf);
-WEIR_API const struct weir_gguf_value *weir_gguf_value_at(const struct weir_gguf *gguf, size_t index); /* file order; index below count */
-WEIR_API const struct weir_gguf_value *weir_gguf_find(const struct weir_gguf *gguf, const char *key);  /* NULL: no such key */
+WEIR_API const struct weir_gguf_value *weir_gguf_value_at(const struct weir_gguf *gguf,
+                                                          size_t index); /* file order; index below count */
+WEIR_API const struct weir_gguf_value *weir_gguf_find(const struct weir_gguf *gguf,
+                                                      const char *key); /* NULL: no such key */
 WEIR_API struct weir_string weir_gguf_key(const struct weir_gguf_value *value);
 WEIR_API enum weir_gguf_value_type weir_gguf_type(const struct weir_gguf_value *value);
 WEIR_API const char *weir_gguf_value_type_name(enum weir_gguf_value_type type); /* "u32", "string", ... */
@@ -114,7 +129,8 @@ WEIR_API bool weir_gguf_array_string(const struct weir_gguf_value *value, size_t
 
 WEIR_API size_t weir_gguf_tensor_count(const struct weir_gguf *gguf);
 WEIR_API const struct weir_gguf_tensor *weir_gguf_tensor_at(const struct weir_gguf *gguf, size_t index);
-WEIR_API const struct weir_gguf_tensor *weir_gguf_find_tensor(const struct weir_gguf *gguf, const char *name); /* NULL: none */
+WEIR_API const struct weir_gguf_tensor *weir_gguf_find_tensor(const struct weir_gguf *gguf,
+                                                              const char *name); /* NULL: none */
 
 /* "Q4_1"; NULL for a number that is no tensor type. Block sizes in weights and bytes. */
 WEIR_API const char *weir_tensor_type_name(enum weir_tensor_type type);

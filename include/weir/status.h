@@ -14,17 +14,17 @@ extern "C" {
 #define WEIR_MUST_USE __attribute__((warn_unused_result))
 
 /* code, number, text. The numbers are stable. */
-#define WEIR_STATUS_MAP(X)                                                                        \
-    X(OK, 0, "success")                                                                           \
-    X(ERR_NOMEM, 1, "out of memory")                                                              \
-    X(ERR_IO, 2, "a file or stream could not be read or written")                                 \
-    X(ERR_INVALID, 3, "a call was given an argument it does not accept")                          \
-    X(ERR_FORMAT, 4, "a file is damaged or not of the expected format")                           \
-    X(ERR_LIMIT, 5, "a named limit was exceeded")                                                 \
-    X(ERR_UNSUPPORTED, 6, "valid, but not supported by this build or version")                    \
-    X(ERR_REFUSED, 7, "refused: the parts do not belong together, or a policy forbids it")        \
-    X(ERR_TOO_LONG, 8, "the input does not fit the model's context")                              \
-    X(ERR_NOT_FOUND, 9, "not found")                                                              \
+#define WEIR_STATUS_MAP(X)                                                                 \
+    X(OK, 0, "success")                                                                    \
+    X(ERR_NOMEM, 1, "out of memory")                                                       \
+    X(ERR_IO, 2, "a file or stream could not be read or written")                          \
+    X(ERR_INVALID, 3, "a call was given an argument it does not accept")                   \
+    X(ERR_FORMAT, 4, "a file is damaged or not of the expected format")                    \
+    X(ERR_LIMIT, 5, "a named limit was exceeded")                                          \
+    X(ERR_UNSUPPORTED, 6, "valid, but not supported by this build or version")             \
+    X(ERR_REFUSED, 7, "refused: the parts do not belong together, or a policy forbids it") \
+    X(ERR_TOO_LONG, 8, "the input does not fit the model's context")                       \
+    X(ERR_NOT_FOUND, 9, "not found")                                                       \
     X(ERR_CANCELLED, 10, "cancelled by the caller")
 
 enum weir_status {

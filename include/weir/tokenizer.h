@@ -28,14 +28,19 @@ struct weir_tokens {
 };
 
 enum weir_tokenize_flags {
-    WEIR_TOKENIZE_BOS = 1,    /* put BOS (and EOS) where the model's own rule (add_bos_token, add_eos_token) asks for it */
+    WEIR_TOKENIZE_BOS = 1, /* put BOS (and EOS) where the model's own rule (add_bos_token, add_eos_token) asks for it */
     WEIR_TOKENIZE_SPECIAL = 2 /* text that spells a control or user-defined token becomes that token. Never set it for
                                  text that users wrote */
 };
 
-enum weir_token_kind { /* tokenizer.ggml.token_type */
-    WEIR_TOKEN_NORMAL = 1, WEIR_TOKEN_UNKNOWN = 2, WEIR_TOKEN_CONTROL = 3, WEIR_TOKEN_USER_DEFINED = 4,
-    WEIR_TOKEN_UNUSED = 5, WEIR_TOKEN_BYTE = 6
+/* tokenizer.ggml.token_type */
+enum weir_token_kind {
+    WEIR_TOKEN_NORMAL = 1,
+    WEIR_TOKEN_UNKNOWN = 2,
+    WEIR_TOKEN_CONTROL = 3,
+    WEIR_TOKEN_USER_DEFINED = 4,
+    WEIR_TOKEN_UNUSED = 5,
+    WEIR_TOKEN_BYTE = 6
 };
 
 WEIR_API enum weir_status weir_tokenizer_open(const struct weir_gguf *gguf, struct weir_tokenizer **out,
@@ -44,8 +49,9 @@ WEIR_API void weir_tokenizer_close(struct weir_tokenizer **tokenizer);
 
 /* Appends the ids of text[0..size) to *tokens. Bytes that are not UTF-8 are encoded too, never dropped (each invalid byte as the
  * vocabulary's byte tokens where it has them, as U+FFFD otherwise). On failure *tokens keeps what it had. */
-WEIR_API enum weir_status weir_tokenize(const struct weir_tokenizer *tokenizer, const char *text, size_t size, unsigned flags,
-                                        struct weir_tokens *tokens, struct weir_error *error) WEIR_MUST_USE;
+WEIR_API enum weir_status weir_tokenize(const struct weir_tokenizer *tokenizer, const char *text, size_t size,
+                                        unsigned flags, struct weir_tokens *tokens,
+                                        struct weir_error *error) WEIR_MUST_USE;
 WEIR_API void weir_tokens_free(struct weir_tokens *tokens);
 
 /* The bytes of one token as they appear in text (control tokens: their spelling). Lives as long as the tokenizer;

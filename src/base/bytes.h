@@ -52,10 +52,22 @@ static inline uint64_t byte_reader_uint(struct byte_reader *r, unsigned bytes)
     return at ? load_le(at, bytes) : 0;
 }
 
-static inline uint8_t byte_reader_u8(struct byte_reader *r) { return (uint8_t)byte_reader_uint(r, 1); }
-static inline uint16_t byte_reader_u16(struct byte_reader *r) { return (uint16_t)byte_reader_uint(r, 2); }
-static inline uint32_t byte_reader_u32(struct byte_reader *r) { return (uint32_t)byte_reader_uint(r, 4); }
-static inline uint64_t byte_reader_u64(struct byte_reader *r) { return byte_reader_uint(r, 8); }
+static inline uint8_t byte_reader_u8(struct byte_reader *r)
+{
+    return (uint8_t)byte_reader_uint(r, 1);
+}
+static inline uint16_t byte_reader_u16(struct byte_reader *r)
+{
+    return (uint16_t)byte_reader_uint(r, 2);
+}
+static inline uint32_t byte_reader_u32(struct byte_reader *r)
+{
+    return (uint32_t)byte_reader_uint(r, 4);
+}
+static inline uint64_t byte_reader_u64(struct byte_reader *r)
+{
+    return byte_reader_uint(r, 8);
+}
 
 static inline float float_from_bits(uint32_t bits)
 {

@@ -42,5 +42,6 @@ enum weir_status cpu_level_choose(const char *forced, enum cpu_level *out, struc
         *out = level;
         return WEIR_OK;
     }
-    return error_set(error, WEIR_ERR_UNSUPPORTED, "WEIR_CPU=%s: unknown level (expected ref, avx2 or avx512vnni)", forced);
+    return error_set(error, WEIR_ERR_UNSUPPORTED, "WEIR_CPU=%s: unknown level (expected ref, avx2 or avx512vnni)",
+                     forced);
 }

@@ -48,12 +48,12 @@ bool matrix_type_supported(enum weir_tensor_type type);
  *   d = max|x| / 127, q = round to nearest even(x / d) (0 when d = 0), sum16[h] = sum of the 16 q of half h.
  * For F32, F16 and BF16 weights the float rows themselves are used. */
 struct activations {
-    size_t rows, cols;  /* cols a multiple of 32 for quantised use */
-    const float *x;     /* [rows, cols] */
-    int8_t *q;          /* [rows, cols] */
-    float *d;           /* [rows, cols/32] */
-    float *ds;          /* [rows, cols/32]: d * (float)(sum of the block's q) */
-    int16_t *sum16;     /* [rows, cols/16] */
+    size_t rows, cols; /* cols a multiple of 32 for quantised use */
+    const float *x;    /* [rows, cols] */
+    int8_t *q;         /* [rows, cols] */
+    float *d;          /* [rows, cols/32] */
+    float *ds;         /* [rows, cols/32]: d * (float)(sum of the block's q) */
+    int16_t *sum16;    /* [rows, cols/16] */
 };
 
 struct rope_table; /* rope is applied from cos/sin tables, see rope() */
@@ -101,16 +101,16 @@ struct kernels {
 
     /* scores[r * stride + j] = scale * dot(q[r], key j), r < rows, j < n_keys; q: row r at q + r * q_stride. The dot product runs over the head
      * dimension in order with one fused accumulator a key, so splitting keys over calls changes nothing. Writes only j < n_keys. */
-    void (*attn_scores)(enum weir_kv_type kv_type, const float *q, size_t q_stride, size_t rows, size_t head_dim, const void *k,
-                        size_t n_keys, float scale, float *scores, size_t stride);
+    void (*attn_scores)(enum weir_kv_type kv_type, const float *q, size_t q_stride, size_t rows, size_t head_dim,
+                        const void *k, size_t n_keys, float scale, float *scores, size_t stride);
 
     /* In place softmax of row[0, n); entries of -INFINITY become 0. At least one entry is finite. The lane that adds an entry
      * depends on its index alone and zero entries change nothing. */
     void (*softmax)(float *row, size_t n);
 
     /* out[r * out_stride + c] += sum_j p[r * stride + j] * v[j][c], keys in order, one fused multiply-add each. */
-    void (*attn_values)(enum weir_kv_type kv_type, const float *p, size_t stride, size_t rows, const void *v, size_t n_keys,
-                        size_t head_dim, float *out, size_t out_stride);
+    void (*attn_values)(enum weir_kv_type kv_type, const float *p, size_t stride, size_t rows, const void *v,
+                        size_t n_keys, size_t head_dim, float *out, size_t out_stride);
 };
 
 /* Fills the table: reference first, then each level up to `level` overrides what it has. */
