@@ -1,0 +1,84 @@
+/* Shared by the tests of the kernels around the matrix products: random numbers, fenced buffers, comparers. */
+#ifndef WEIR_TESTS_KERNELS_OPS_TEST_H
+#define WEIR_TESTS_KERNELS_OPS_TEST_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "kernels/ops.h"
+
+/* xorshift64*, seeded by WEIR_TEST_SEED or 1; the seed is printed once by rng_open. */
+struct rng {
+    uint64_t state;
+};
+
+static inline struct rng rng_open(const char *test)
+{
+    const char *text = getenv("WEIR_TEST_SEED");
+    uint64_t seed = text ? strtoull(text, NULL, 10) : 1;
+    print_message("%s: WEIR_TEST_SEED=%llu\n", test, (unsigned long long)seed);
+    return (struct rng){seed * 0x9e3779b97f4a7c15u + 1};
+}
+
+static inline uint64_t rng_next(struct rng *rng)
+{
+    rng->state ^= rng->state >> 12;
+    rng->state ^= rng->state << 25;
+    rng->state ^= rng->state >> 27;
+    return rng->state * 0x2545f4914f6cdd1du;
+}
+
+/* Uniform in [-range, range). */
+static inline float rng_float(struct rng *rng, float range)
+{
+    return range * ((float)(rng_next(rng) >> 40) * 0x1p-23f - 1.0f);
+}
+
+static inline void rng_fill(struct rng *rng, float *out, size_t n, float range)
+{
+    for (size_t i = 0; i < n; i++) out[i] = rng_float(rng, range);
+}
+
+/* A buffer of `n` floats that begins 4 bytes past a 64-byte boundary, between two fences; free_fenced() checks the fences. */
+enum { FENCE = 17 };
+#define FENCE_VALUE 1234.5f
+
+static inline float *fenced(size_t n)
+{
+    float *base = mem_aligned(n + 2 * FENCE, sizeof *base);
+    assert_non_null(base);
+    for (size_t i = 0; i < n + 2 * FENCE; i++) base[i] = FENCE_VALUE;
+    return base + FENCE;
+}
+
+static inline void free_fenced(float *buffer, size_t n)
+{
+    for (size_t i = 0; i < FENCE; i++) {
+        assert_float_equal(buffer[-1 - (ptrdiff_t)i], FENCE_VALUE, 0.0f);
+        assert_float_equal(buffer[n + i], FENCE_VALUE, 0.0f);
+    }
+    free(buffer - FENCE);
+}
+
+static inline void assert_same_bits(const char *what, size_t at, float expected, float found)
+{
+    if (memcmp(&expected, &found, sizeof found) == 0) return;
+    fail_msg("%s [%zu]: expected %a, found %a", what, at, (double)expected, (double)found);
+}
+
+static inline void assert_near(const char *what, size_t at, double expected, double found, double bound)
+{
+    double distance = found > expected ? found - expected : expected - found;
+    if (distance <= bound) return;
+    fail_msg("%s [%zu]: expected %.17g, found %.17g, bound %g", what, at, expected, found, bound);
+}
+
+#endif
