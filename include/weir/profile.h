@@ -1,0 +1,108 @@
+/* A profile: what tuning learned for one task and one model, in one GGUF file.
+ *
+ * For every tuned question it holds three heads (multinomial logistic regressions) over the same rows: hashed n-grams of
+ * the text alone (the floor), the model's hidden states alone, and both together; each with its own calibration and with
+ * measures taken on rows the head had not seen (out of fold).
+ *
+ * A profile carries the fingerprints of its model and of its task and is refused for any other. The task's fingerprint covers
+ * what the heads depend on (names, types, instructions, labels and their descriptions, in order); tiers, gate, budget
+ * and privacy may change and the profile stays valid.
+ *
+ * Order: weir_profile_open (or weir_tune), weir_profile_check, getters, weir_profile_close. A profile is immutable and
+ * shared by threads; everything a getter returns lives until close. Files are not trusted: shapes, ranges and finiteness are checked
+ * at open. Layout of the file: docs/tune.md. */
+#ifndef WEIR_PROFILE_H
+#define WEIR_PROFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weir/engine.h"
+#include "weir/status.h"
+#include "weir/task.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct weir_profile;
+
+WEIR_API enum weir_status weir_profile_open(const char *path, struct weir_profile **out,
+                                            struct weir_error *error) WEIR_MUST_USE;
+
+/* The same from bytes in memory, which are not needed afterwards; `name` is for error texts. */
+WEIR_API enum weir_status weir_profile_open_memory(const void *bytes, size_t size, const char *name,
+                                                   struct weir_profile **out, struct weir_error *error) WEIR_MUST_USE;
+WEIR_API void weir_profile_close(struct weir_profile **profile); /* accepts NULL and a NULL profile */
+
+/* Writes the file whole or not at all. */
+WEIR_API enum weir_status weir_profile_save(const struct weir_profile *profile, const char *path,
+                                            struct weir_error *error) WEIR_MUST_USE;
+
+/* WEIR_ERR_REFUSED, with what differs, unless the profile was learned with this model for this task. */
+WEIR_API enum weir_status weir_profile_check(const struct weir_profile *profile, struct weir_engine *engine,
+                                             const struct weir_task *task, struct weir_error *error) WEIR_MUST_USE;
+
+/* SHA-256 over everything in the task that the heads depend on: 64 hexadecimal digits and a NUL. */
+WEIR_API enum weir_status weir_task_fingerprint(const struct weir_task *task, char hex[65],
+                                                struct weir_error *error) WEIR_MUST_USE;
+
+/* What the profile was made from and how. */
+struct weir_profile_info {
+    const char *model_fingerprint; /* weir_engine_fingerprint: 64 hexadecimal digits */
+    const char *task_fingerprint;  /* weir_task_fingerprint */
+    const char *task_name;
+    size_t questions; /* tuned questions */
+    size_t rows;      /* labelled rows it was learned from */
+    uint64_t seed;
+    uint32_t folds;
+    uint32_t n_embd; /* width of the model's hidden states */
+};
+
+WEIR_API void weir_profile_info(const struct weir_profile *profile, struct weir_profile_info *info);
+
+/* Which inputs a head reads. */
+enum weir_head_kind {
+    WEIR_HEAD_NGRAM,  /* the text's n-grams; needs no model: the floor */
+    WEIR_HEAD_HIDDEN, /* the model's hidden states */
+    WEIR_HEAD_BOTH,
+    WEIR_HEAD_KINDS
+};
+
+/* "ngram", "hidden", "both" */
+WEIR_API const char *weir_head_kind_name(enum weir_head_kind kind);
+
+/* One tuned question. */
+struct weir_profile_question {
+    const char *name;
+    size_t n_labels;
+    const char *const *labels; /* [n_labels], in the task's order */
+    size_t rows;               /* rows that carried a label of this question */
+    size_t n_depths;
+    const uint32_t *depths;   /* [n_depths], rising: hidden states are read after this many layers */
+    enum weir_head_kind head; /* the one to use: lowest out-of-fold log-loss */
+};
+
+/* index below weir_profile_info.questions */
+WEIR_API void weir_profile_question(const struct weir_profile *profile, size_t index,
+                                    struct weir_profile_question *out);
+
+/* One head: the choices that cross-validation made, and measures on rows it was not fitted on. */
+struct weir_head_info {
+    double l2;            /* penalty l2/2 * |W|^2 beside the summed log-loss */
+    double ngram_weight;  /* factor on the n-gram vector; 0 for WEIR_HEAD_HIDDEN */
+    double hidden_weight; /* factor on the standardised hidden states; 0 for WEIR_HEAD_NGRAM */
+    double temperature;   /* logits are divided by it */
+    double accuracy;      /* out of fold, 0..1 */
+    double log_loss;      /* out of fold, after the temperature; nats per row */
+    double ece;           /* out of fold, after the temperature; top label, 15 equal-width bins */
+};
+
+WEIR_API void weir_profile_head(const struct weir_profile *profile, size_t question, enum weir_head_kind kind,
+                                struct weir_head_info *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
