@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,15 +48,19 @@ void file_map_close(struct file_map *map)
 
 enum weir_status file_read(const char *path, struct strbuf *out, struct weir_error *error)
 {
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    bool is_stdin = strcmp(path, "-") == 0;
+    FILE *file = is_stdin ? stdin : fopen(path, "rb");
     if (!file) return io_error(error, path, "open");
     enum weir_status status = WEIR_OK;
     char chunk[16384];
-    size_t got;
-    while (!status && (got = fread(chunk, 1, sizeof chunk, file)) > 0) status = strbuf_add(out, chunk, got);
+    size_t got = sizeof chunk;
+    while (!status && got == sizeof chunk) { /* fewer: end of file or an error */
+        got = fread(chunk, 1, sizeof chunk, file);
+        status = strbuf_add(out, chunk, got);
+    }
     if (status) error_set(error, status, "%s: more than %zu bytes, or out of memory", path, out->size_max);
     if (!status && ferror(file)) status = io_error(error, path, "read");
-    if (file != stdin) fclose(file);
+    if (!is_stdin) fclose(file);
     return status;
 }
 
