@@ -27,10 +27,12 @@ enum {
     WEIR_GGUF_DIMS_MAX = 4,
     WEIR_GGUF_ARRAY_ITEMS_MAX = 1 << 24,
     WEIR_GGUF_STRING_BYTES_MAX = 1 << 24,
-    WEIR_GGUF_ALIGNMENT_MAX = 1 << 16
+    WEIR_GGUF_ALIGNMENT_MAX = 1 << 16,
+    WEIR_GGUF_METADATA_BYTES_MAX = 1 << 28 /* header, metadata and tensor descriptions together */
 };
 
 /* Metadata value types, numbered as in the file. */
+/* clang-format off */
 enum weir_gguf_value_type {
     WEIR_GGUF_U8 = 0,
     WEIR_GGUF_I8 = 1,
@@ -46,6 +48,7 @@ enum weir_gguf_value_type {
     WEIR_GGUF_I64 = 11,
     WEIR_GGUF_F64 = 12
 };
+/* clang-format on */
 
 /* Tensor element types, numbered as in the file (ggml.h, enum ggml_type): X(NAME, number, weights a block, bytes a block).
  * The reader knows the size of each; which of them the engine computes with is the engine's business. */
@@ -80,7 +83,7 @@ struct weir_gguf_tensor {
     enum weir_tensor_type type;
     unsigned n_dims;                   /* 1..4 */
     uint64_t dims[WEIR_GGUF_DIMS_MAX]; /* dims[0] is the contiguous one: columns; dims[1]: rows; 1 beyond n_dims */
-    const uint8_t *data;               /* `size` bytes inside the file; aligned to the file's alignment */
+    const uint8_t *data;               /* `size` bytes inside the file, from a multiple of the file's alignment */
     size_t size;
 };
 

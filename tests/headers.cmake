@@ -1,0 +1,12 @@
+# Every public header compiles when included alone, and twice.
+file(GLOB headers RELATIVE ${CMAKE_SOURCE_DIR}/include CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/include/weir/*.h)
+set(sources)
+foreach(header ${headers})
+  string(MAKE_C_IDENTIFIER ${header} name)
+  set(source ${CMAKE_CURRENT_BINARY_DIR}/alone_${name}.c)
+  file(GENERATE OUTPUT ${source} CONTENT "#include \"${header}\"\n#include \"${header}\"\ntypedef int ${name}_alone;\n")
+  list(APPEND sources ${source})
+endforeach()
+add_library(test_headers OBJECT ${sources})
+target_include_directories(test_headers PRIVATE ${CMAKE_SOURCE_DIR}/include)
+target_link_libraries(test_headers PRIVATE weir_warnings)
