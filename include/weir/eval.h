@@ -1,0 +1,80 @@
+/* Measures: how good answers are that are known to be right or wrong. Pure functions on arrays; all are thread-safe.
+ *
+ * Definitions (docs/eval.md has the formulas):
+ *   accuracy   correct / rows; a row without an answer is wrong.
+ *   interval   Clopper-Pearson, the exact binomial interval: at least `confidence`, whatever the true rate.
+ *   macro F1   mean of the F1 of the classes that occur as gold label or as answer.
+ *   ECE        top-label, 15 bins of equal width, over the rows with an answer.
+ *   quantile   nearest rank: the smallest value with at least q * count values at or below it. */
+#ifndef WEIR_EVAL_H
+#define WEIR_EVAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weir/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { WEIR_EVAL_ECE_BINS = 15 };
+
+/* Rows with a gold label, in any order. */
+struct weir_eval_rows {
+    size_t count;
+    size_t n_classes;
+    const int32_t *gold;         /* [count], 0..n_classes-1 */
+    const int32_t *predicted;    /* [count], 0..n_classes-1, or -1: no answer (an error row, an abstention) */
+    const double *probability;   /* [count], of the predicted class, 0..1; not read where predicted is -1; NULL: none */
+    const double *probabilities; /* [count, n_classes]; not read where predicted is -1; NULL: no Brier score, no NLL */
+};
+
+struct weir_eval_summary {
+    size_t rows, answered, correct;
+    double accuracy, accuracy_low, accuracy_high; /* 95 % interval; 0, 0, 1 without rows */
+    double macro_f1;
+    double ece;   /* 0 without probabilities or answers, as are the next two */
+    double brier; /* mean over answered rows of sum_k (p_k - [k is gold])^2: 0..2 */
+    double nll;   /* mean over answered rows of -ln p_gold, p_gold taken as at least 1e-15 */
+};
+
+struct weir_eval_class {
+    size_t support;   /* rows with this gold label */
+    size_t predicted; /* rows with this answer */
+    size_t correct;
+    double precision, recall, f1; /* 0 where the denominator is 0 */
+};
+
+/* `classes`: [n_classes], or NULL. WEIR_ERR_INVALID for a label or probability out of range; outputs are then untouched. */
+WEIR_API enum weir_status weir_eval_measure(const struct weir_eval_rows *rows, struct weir_eval_summary *summary,
+                                            struct weir_eval_class *classes, struct weir_error *error) WEIR_MUST_USE;
+
+/* The exact two-sided interval for the rate behind `successes` of `trials`. 0..1 for no trials. 0 < confidence < 1. */
+WEIR_API void weir_eval_interval(size_t successes, size_t trials, double confidence, double *low, double *high);
+
+/* One-sided: the largest rate p for which `failures` or fewer of `trials` still has probability 1 - confidence. 1 for no trials. */
+WEIR_API double weir_eval_upper_bound(size_t failures, size_t trials, double confidence);
+
+/* Answering only the rows above a probability: the largest share of all rows that can be answered with at most `max_error` wrong among the
+ * answered. Rows of equal probability stay together. A figure for reports: a threshold found on the same rows is no promise. */
+struct weir_eval_coverage {
+    double coverage;  /* answered / count */
+    double threshold; /* answer at this probability and above; 2 when nothing is answered */
+    size_t answered;
+    size_t wrong; /* among the answered */
+};
+WEIR_API enum weir_status weir_eval_coverage(const struct weir_eval_rows *rows, double max_error,
+                                             struct weir_eval_coverage *out, struct weir_error *error) WEIR_MUST_USE;
+
+/* Sorts values [count] in place and gives the q-quantile, 0 <= q <= 1; 0 for no values. */
+WEIR_API double weir_eval_quantile(double *values, size_t count, double q);
+
+/* The regularised incomplete beta function I_x(a, b); a, b > 0, 0 <= x <= 1. Relative error below 1e-11 for a, b
+ * up to 1e4 and 1e-8 up to 1e6. */
+WEIR_API double weir_eval_beta(double a, double b, double x);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
