@@ -44,16 +44,25 @@ bool matrix_type_supported(enum weir_tensor_type type);
 
 /* ---- activations -------------------------------------------------------------------------------------------------- */
 
-/* Rows of activations, as a matrix product of this weight type wants them. For quantised weights each block of 32 becomes int8:
- *   d = max|x| / 127, q = round to nearest even(x / d) (0 when d = 0), sum16[h] = sum of the 16 q of half h.
- * For F32, F16 and BF16 weights the float rows themselves are used. */
+/* Rows of activations, as a matrix product of this weight type wants them: for F32, F16 and BF16 weights the float rows, for
+ * quantised weights int8 in blocks of 32 columns. With max = max|x| of the block:
+ *   d = max / 127, q = round to nearest even(x * (127 / max)); d = 0 and q = 0 when max < QUANTIZE_TINY
+ *   offset = -8 * (sum of the block's q), offset16[h] = -8 * (sum of the 16 q of half h)
+ * (an unsigned dot product with a zero point of 8, 16, 32 or 128 starts from a multiple of it). x is finite.
+ *
+ * q, d and the offsets lie in panels of PANEL_ROWS rows or fewer, as even as they can be, so that the rows of a panel are
+ * neighbours; a panel of `width` rows holds, for each block in order, the values of its rows one after the other. Only quantize
+ * writes them and only the matrix product reads them, with the same `rows` and `cols`. */
+enum { PANEL_ROWS = 8 };
+#define QUANTIZE_TINY 0x1p-100f
+
 struct activations {
     size_t rows, cols; /* cols a multiple of 32 for quantised use */
     const float *x;    /* [rows, cols] */
-    int8_t *q;         /* [rows, cols] */
-    float *d;          /* [rows, cols/32] */
-    float *ds;         /* [rows, cols/32]: d * (float)(sum of the block's q) */
-    int16_t *sum16;    /* [rows, cols/16] */
+    int8_t *q;         /* rows * cols:      [panel][cols/32][width][32] */
+    float *d;          /* rows * cols / 32: [panel][cols/32][width] */
+    int32_t *offset;   /* rows * cols / 32: [panel][cols/32][width] */
+    int32_t *offset16; /* rows * cols / 16: [panel][cols/32][2][width] */
 };
 
 struct rope_table; /* rope is applied from cos/sin tables, see rope() */
@@ -64,18 +73,31 @@ struct kernels {
     /* Row r of W as floats: out[cols]. Exact: the dequantised values of the GGUF type. */
     void (*dequantize_row)(const struct matrix *w, size_t row, float *out);
 
-    /* Bytes of tiles for a matrix, 0 when the level computes from blocks; and the repacking of strips [strip_begin, strip_end) (16 rows each). */
+    /* Bytes of tiles for a matrix (a multiple of 64), 0 when the level computes from blocks; and the repacking of strips
+     * [strip_begin, strip_end), 16 rows each. Both vector levels read the same tiles. */
     size_t (*tiles_bytes)(enum weir_tensor_type type, size_t rows, size_t cols);
     void (*repack)(const struct matrix *w, uint8_t *tiles, size_t strip_begin, size_t strip_end);
 
-    /* Fills q, d, ds, sum16 of rows [row_begin, row_end) from x. */
+    /* Fills q, d, offset, offset16 of rows [row_begin, row_end) of the a->rows. Bit-exact between levels. */
     void (*quantize)(const struct activations *a, size_t row_begin, size_t row_end);
 
     /* y[t * y_stride + r] = sum_c W[r][c] * x[t][c] for every row t of `a` and r in [row_begin, row_end).
-     * row_begin is a multiple of TILE_ROWS, row_end one too or w->rows. Quantised types, for each block b of 32 columns in order:
-     *   acc = fmaf(scale_b * d_b, (float)isum_b, acc)        isum_b exact; types with two 16-column scales a block fold the
-     *                                                         integer scales into isum_b
-     *   acc = fmaf(min_b, ds_b, acc)                          types with a minimum
+     * row_begin is a multiple of TILE_ROWS, row_end one too or w->rows. y does not overlap `a`.
+     *
+     * Quantised types, for each block b of 32 columns in order, every float operation rounded once as written:
+     *   t = s0 * (float)dot                                  one scale a block (dot: exact integer sum of q_w * q_x)
+     *   t = fmaf(s1, (float)dot1, s0 * (float)dot0)          a scale for each half (Q2_K, Q3_K, Q6_K)
+     *   t = fmaf(m0, (float)sum, t)                          one minimum (Q4_1, Q5_1, Q4_K, Q5_K; sum: of the block's q_x)
+     *   t = fmaf(m1, (float)sum1, fmaf(m0, (float)sum0, t))  a minimum for each half (Q2_K)
+     *   acc = fmaf(d_b, t, acc)
+     *      type            q_w                   s                    m
+     *      Q4_0 Q5_0 Q8_0  nibble-8, -16, int8   d
+     *      Q4_1 Q5_1       0..15, 0..31          d                    m
+     *      Q4_K Q5_K       0..15, 0..31          d * sc (exact)       -(dmin * m) (exact)
+     *      Q2_K            0..3                  d * sc[h]            -(dmin * m[h])
+     *      Q3_K Q6_K       -4..3, -32..31        d * sc[h]
+     *      IQ4_NL IQ4_XS   value of the table    d, d * sc
+     * F32, F16, BF16: acc[c % 4] = fmaf(w, x, acc[c % 4]) over the columns in order, then (acc0 + acc1) + (acc2 + acc3).
      * Each output depends on row t and row r alone, so neither batch nor threads change it. */
     void (*matmul)(const struct matrix *w, const struct activations *a, float *y, size_t y_stride, size_t row_begin,
                    size_t row_end);
