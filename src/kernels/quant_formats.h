@@ -57,7 +57,10 @@ struct panel {
     size_t first, width;
 };
 
-static inline size_t panel_count(size_t rows) { return (rows + PANEL_ROWS - 1) / PANEL_ROWS; }
+static inline size_t panel_count(size_t rows)
+{
+    return (rows + PANEL_ROWS - 1) / PANEL_ROWS;
+}
 
 static inline struct panel panel_at(size_t rows, size_t index)
 {
