@@ -10,6 +10,9 @@ if(WEIR_SANITIZE)
   add_compile_options(-fsanitize=${WEIR_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${WEIR_SANITIZE})
 endif()
+if(WEIR_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link) # coverage, in the library too
+endif()
 # The machine every binary must run on; faster levels are chosen at run time.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   add_compile_options(-march=x86-64-v2)
