@@ -68,10 +68,34 @@ static inline void free_fenced(float *buffer, size_t n)
     free(buffer - FENCE);
 }
 
+static inline enum cpu_level best_level(void)
+{
+    enum cpu_level best;
+    assert_int_equal(cpu_level_choose(NULL, &best, NULL), WEIR_OK);
+    return best;
+}
+
+/* The kernels of a level that are tested here; the others are NULL. */
+static inline struct kernels ops_of_level(enum cpu_level level)
+{
+    struct kernels k = {.level = level};
+    kernels_init_ops_ref(&k);
+#if defined(__x86_64__)
+    if (level >= CPU_AVX2) kernels_init_ops_avx2(&k);
+    if (level >= CPU_AVX512VNNI) kernels_init_ops_avx512vnni(&k);
+#endif
+    return k;
+}
+
 static inline void assert_same_bits(const char *what, size_t at, float expected, float found)
 {
     if (memcmp(&expected, &found, sizeof found) == 0) return;
     fail_msg("%s [%zu]: expected %a, found %a", what, at, (double)expected, (double)found);
+}
+
+static inline void assert_rows_same(const char *what, const float *expected, const float *found, size_t n)
+{
+    for (size_t i = 0; i < n; i++) assert_same_bits(what, i, expected[i], found[i]);
 }
 
 static inline void assert_near(const char *what, size_t at, double expected, double found, double bound)
