@@ -4,8 +4,8 @@
  * tested against the reference at run time. Comparers, by family:
  *   matmul, quantize, dequantize      bit-exact between levels: integer sums are exact and the float operations are the same, in
  *                                     the same order, lane by lane (explicit fmaf in the reference, FMA in the vectors)
- *   rmsnorm, softmax, attention, ...  within a bound stated beside the function; bit-identical at one level whatever the
- *                                     number of rows, threads or segments
+ *   rmsnorm, softmax, attention, ...  bit-exact between levels too, whatever the number of rows, threads or segments; the order
+ *                                     of the steps and their error bounds: docs/kernels-ops.md
  * Nothing here allocates, locks or keeps state. Pointers need no alignment unless said; tiles are 64-byte aligned. */
 #ifndef WEIR_KERNELS_KERNELS_H
 #define WEIR_KERNELS_KERNELS_H

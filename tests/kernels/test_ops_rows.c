@@ -4,6 +4,8 @@
 #include <float.h>
 #include <math.h>
 
+#include "kernels/exp_constants.h"
+
 static const size_t lengths[] = {0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 48, 64, 545, 576, 1000, 1536};
 enum { LENGTHS = sizeof lengths / sizeof *lengths, LONGEST = 1536 };
 
@@ -157,6 +159,27 @@ static void every_exponent_agrees(void **state)
     }
 }
 
+/* The last exponentials that are not 0 and the first that are, as softmax sees them. */
+static void least_exponentials_agree(void **state)
+{
+    (void)state;
+    enum { n = 40, middle = 20 };
+    for (enum cpu_level at = CPU_REF; at <= best_level(); at++) {
+        const struct kernels level = ops_of_level(at);
+        float expected[n], found[n];
+        expected[middle] = EXP_MIN;
+        for (size_t i = middle; i > 1; i--) expected[i - 1] = nextafterf(expected[i], 0.0f);
+        for (size_t i = middle; i + 1 < n; i++) expected[i + 1] = nextafterf(expected[i], -INFINITY);
+        expected[0] = 0.0f;
+        memcpy(found, expected, sizeof found);
+        softmax_ref(expected, n);
+        level.softmax(found, n);
+        assert_rows_same(cpu_level_name(at), expected, found, n);
+        assert_true(found[middle] >= FLT_MIN);
+        for (size_t i = middle + 1; i < n; i++) assert_same_bits("below", i, 0.0f, found[i]);
+    }
+}
+
 /* Masked entries, at the end or between the others, leave what the row without them gives. */
 static void masked_entries_change_nothing(void **state)
 {
@@ -207,9 +230,8 @@ static void equal_entries_stay_equal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(levels_equal_the_reference),
-        cmocka_unit_test(every_exponent_agrees),
-        cmocka_unit_test(masked_entries_change_nothing),
+        cmocka_unit_test(levels_equal_the_reference), cmocka_unit_test(every_exponent_agrees),
+        cmocka_unit_test(least_exponentials_agree),   cmocka_unit_test(masked_entries_change_nothing),
         cmocka_unit_test(equal_entries_stay_equal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
