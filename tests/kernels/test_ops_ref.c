@@ -50,7 +50,7 @@ static void rmsnorm_is_near_double(void **state)
         for (size_t i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
         rmsnorm_ref(y, x, w, n, 1e-6f);
         for (size_t i = 0; i < n; i++) {
-            double exact = (double)x[i] * (double)w[i] / sqrt(sum / n + (double)1e-6f);
+            double exact = (double)x[i] * (double)w[i] / sqrt(sum / (double)n + (double)1e-6f);
             assert_near("rmsnorm", i, exact, (double)y[i], 1.6 * (double)eps * fabs(exact) + (double)FLT_MIN);
         }
         free_fenced(x, n);
@@ -102,7 +102,7 @@ static void softmax_is_near_double(void **state)
         softmax_ref(p, n);
         for (size_t i = 0; i < n; i++) {
             double exact = exp((double)x[i] - max) / sum, lag = max - (double)x[i];
-            double bound = (n / 16.0 + 8.0 + lag) * (double)eps * exact + 2.0 * (double)FLT_MIN;
+            double bound = ((double)n / 16.0 + 8.0 + lag) * (double)eps * exact + 2.0 * (double)FLT_MIN;
             assert_near("softmax", i, exact, (double)p[i], bound);
         }
     }
@@ -172,7 +172,7 @@ static void attention_reads_what_was_stored(void **state)
                 dot += (double)q[d] * (double)keys[j][d];
                 sums[d] += (double)p[j] * (double)values[j][d];
             }
-            assert_near("score", j, 0.125 * dot, (double)scores[j], dim * 16.0 * (double)eps);
+            assert_near("score", j, 0.125 * dot, (double)scores[j], (double)dim * 16.0 * (double)eps);
         }
         for (size_t d = 0; d < dim; d++) assert_near("value", d, sums[d], (double)out[d], n * n * 16.0 * (double)eps);
     }
