@@ -4,7 +4,7 @@
  *     default ignorables dropped, without canonical reordering, which would not be linear on hostile input)
  * words: maximal runs of letters, marks, digits and '_'; n-grams of 1..2 neighbouring words
  * characters: n-grams of 2..5 code points inside ' ' + w + ' ' for every run w between white space; a run shorter than n
- *     counts once, whole, and not again for larger n ("char_wb" of scikit-learn's TfidfVectorizer)
+ *     counts once, whole (much as "char_wb" of scikit-learn does)
  * bucket: FNV-1a steps over 32-bit code points, splitmix64's finaliser, low bits; the top bit of the bucket says word or character
  * weight: (1 + ln count) * idf, idf = ln((1 + rows) / (1 + rows with the bucket)) + 1 over the training rows; buckets that
  *     training did not see are dropped; then the words and the characters are each scaled to L2 norm sqrt(1/2)
