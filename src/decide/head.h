@@ -13,8 +13,6 @@ struct head_scratch {
     struct ngram_bag bag;
     struct ngram_vector vector; /* owned; room for `vector_room` entries */
     size_t vector_room;
-    float *dense; /* standardised hidden states of one row */
-    size_t dense_room;
 };
 
 void head_scratch_free(struct head_scratch *scratch);

@@ -16,7 +16,9 @@ enum {
     PROFILE_QUESTIONS_MAX = WEIR_TASK_QUESTIONS_MAX,
     PROFILE_LABELS_MAX = WEIR_TASK_LABELS_MAX,
     PROFILE_DEPTHS_MAX = 16, /* depths read together */
+    PROFILE_BLOCKS_MAX = 16, /* of one question */
     PROFILE_EMBD_MAX = 65536,
+    PROFILE_VERSION = 1, /* of the file's layout */
     PROFILE_FILE_BYTES_MAX = 1 << 30
 };
 
@@ -24,8 +26,8 @@ enum {
 struct profile_block {
     uint32_t depth_index; /* into profile.depths */
     uint32_t pool;        /* enum feature_pool */
-    const float *mean;    /* [n_embd], owned by the profile */
-    const float *scale;   /* [n_embd]; scale is 0 for a dimension that never varied */
+    float *mean;          /* [n_embd], owned by the profile */
+    float *scale;         /* [n_embd], not negative; 0 for a dimension that never varied */
 };
 
 /* logits[k] = (bias[k] + sum_f W_ngram[f][k] x[f] + sum_d W_hidden[d][k] z[d]) / temperature, softmax over k.
@@ -65,5 +67,17 @@ struct weir_profile {
     size_t n_questions;
     struct profile_question *questions; /* [n_questions] */
 };
+
+/* The file's bytes. */
+enum weir_status profile_bytes(const struct weir_profile *profile, struct strbuf *out,
+                               struct weir_error *error) WEIR_MUST_USE;
+
+/* WEIR_ERR_REFUSED, with what differs, unless the profile was made for this model and task. What weir_profile_check compares, without an
+ * engine. */
+enum weir_status profile_check(const struct weir_profile *profile, const char *model_fingerprint, uint32_t n_layers,
+                               uint32_t n_embd, const struct weir_task *task, struct weir_error *error) WEIR_MUST_USE;
+
+/* Sets every question's depths from its blocks and profile->depths. */
+void profile_question_depths(const struct weir_profile *profile, struct profile_question *question);
 
 #endif
