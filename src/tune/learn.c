@@ -14,6 +14,11 @@
 
 enum { EXTRACT_ROWS = 128 }; /* texts between two calls of the progress callback */
 
+struct weir_tune_options weir_tune_options_default(void)
+{
+    return (struct weir_tune_options){.seed = 1, .folds = 5};
+}
+
 struct learn {
     const struct learn_source *source;
     const struct weir_task *task;

@@ -4,11 +4,6 @@
 #include "decide/features.h"
 #include "tune/learn.h"
 
-struct weir_tune_options weir_tune_options_default(void)
-{
-    return (struct weir_tune_options){.seed = 1, .folds = 5};
-}
-
 static enum weir_status hidden_from_engine(void *context, const struct weir_string *texts, size_t count,
                                            const uint32_t *depths, size_t n_depths, float *out,
                                            struct weir_error *error)
