@@ -87,8 +87,8 @@ struct kernels {
      * Quantised types, for each block b of 32 columns in order, every float operation rounded once as written:
      *   t = s0 * (float)dot                                  one scale a block (dot: exact integer sum of q_w * q_x)
      *   t = fmaf(s1, (float)dot1, s0 * (float)dot0)          a scale for each half (Q2_K, Q3_K, Q6_K)
-     *   t = fmaf(m0, (float)sum, t)                          one minimum (Q4_1, Q5_1, Q4_K, Q5_K; sum: of the block's q_x)
-     *   t = fmaf(m1, (float)sum1, fmaf(m0, (float)sum0, t))  a minimum for each half (Q2_K)
+     *   t = fmaf(-m0 / 8, (float)offset, t)                  one minimum (Q4_1, Q5_1, Q4_K, Q5_K); adds m0 * (sum of q_x)
+     *   t = fmaf(-m1 / 8, (float)offset16[1], fmaf(-m0 / 8, (float)offset16[0], t))   a minimum for each half (Q2_K)
      *   acc = fmaf(d_b, t, acc)
      *      type            q_w                   s                    m
      *      Q4_0 Q5_0 Q8_0  nibble-8, -16, int8   d

@@ -2,6 +2,7 @@
 #ifndef WEIR_TESTS_KERNELS_MATMUL_TEST_H
 #define WEIR_TESTS_KERNELS_MATMUL_TEST_H
 
+#include "check.h"
 #include "kernels/ops_test.h"
 
 #include "kernels/quant_formats.h"
