@@ -160,8 +160,11 @@ static void bench_type(const struct options *o, const struct kernels *k, enum we
         (void)snprintf(name, sizeof name, "%zux%zu", shapes[i].rows, shapes[i].cols);
         if (o->shape && strcmp(o->shape, name) != 0) continue;
         if (shapes[i].cols % weir_tensor_type_block_weights(type)) continue;
-        for (size_t j = 0; j < sizeof token_counts / sizeof *token_counts; j++)
-            if (!o->tokens || o->tokens == token_counts[j]) bench_one(k, type, shapes[i], token_counts[j]);
+        if (o->tokens)
+            bench_one(k, type, shapes[i], o->tokens);
+        else
+            for (size_t j = 0; j < sizeof token_counts / sizeof *token_counts; j++)
+                bench_one(k, type, shapes[i], token_counts[j]);
     }
 }
 

@@ -47,13 +47,13 @@ bool matrix_type_supported(enum weir_tensor_type type);
 /* Rows of activations, as a matrix product of this weight type wants them: for F32, F16 and BF16 weights the float rows, for
  * quantised weights int8 in blocks of 32 columns. With max = max|x| of the block:
  *   d = max / 127, q = round to nearest even(x * (127 / max)); d = 0 and q = 0 when max < QUANTIZE_TINY
- *   offset = -8 * (sum of the block's q), offset16[h] = -8 * (sum of the 16 q of half h)
- * (an unsigned dot product with a zero point of 8, 16, 32 or 128 starts from a multiple of it). x is finite.
+ *   offset = -8 * (sum of the block's q), offset16[h] = -32 * (sum of the 16 q of half h)
+ * (the unsigned dot products of weights with a zero point of 8 or 32 start from them, of 16 or 128 from a multiple). x is finite.
  *
  * q, d and the offsets lie in panels of PANEL_ROWS rows or fewer, as even as they can be, so that the rows of a panel are
  * neighbours; a panel of `width` rows holds, for each block in order, the values of its rows one after the other. Only quantize
  * writes them and only the matrix product reads them, with the same `rows` and `cols`. */
-enum { PANEL_ROWS = 8 };
+enum { PANEL_ROWS = 12 };
 #define QUANTIZE_TINY 0x1p-100f
 
 struct activations {
@@ -88,7 +88,7 @@ struct kernels {
      *   t = s0 * (float)dot                                  one scale a block (dot: exact integer sum of q_w * q_x)
      *   t = fmaf(s1, (float)dot1, s0 * (float)dot0)          a scale for each half (Q2_K, Q3_K, Q6_K)
      *   t = fmaf(-m0 / 8, (float)offset, t)                  one minimum (Q4_1, Q5_1, Q4_K, Q5_K); adds m0 * (sum of q_x)
-     *   t = fmaf(-m1 / 8, (float)offset16[1], fmaf(-m0 / 8, (float)offset16[0], t))   a minimum for each half (Q2_K)
+     *   t = fmaf(-m1 / 32, (float)offset16[1], fmaf(-m0 / 32, (float)offset16[0], t))   a minimum for each half (Q2_K)
      *   acc = fmaf(d_b, t, acc)
      *      type            q_w                   s                    m
      *      Q4_0 Q5_0 Q8_0  nibble-8, -16, int8   d

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { GROUP_COLS = 4 };
+enum { GROUPS = 8, GROUP_COLS = 4 };
 
 size_t tile_strip_bytes(enum weir_tensor_type type, size_t cols)
 {
@@ -23,40 +23,54 @@ size_t tiles_bytes_all(enum weir_tensor_type type, size_t rows, size_t cols)
     return (rows + TILE_ROWS - 1) / TILE_ROWS * tile_strip_bytes(type, cols);
 }
 
-/* The value stored for a weight: q + zero, or the index of q in the table. */
-static uint8_t stored_value(struct tile_format f, int8_t q)
+/* The values of a block, unpacked: [group][lane][column of the group]. */
+typedef uint8_t group_values[GROUPS][TILE_LINE];
+
+static void put_lane(group_values values, size_t lane, const int8_t *q)
 {
-    if (!f.table) return (uint8_t)(q + f.zero);
-    uint8_t index = 0;
-    while (iq4_values[index] != q) index++;
-    return index;
+    for (size_t g = 0; g < GROUPS; g++) memcpy(values[g] + lane * GROUP_COLS, q + g * GROUP_COLS, GROUP_COLS);
 }
 
-/* Adds one value (group g, byte i) to a payload that was zero. */
-static void put_value(struct tile_format f, uint8_t *payload, size_t g, size_t i, unsigned value)
+/* q + zero, or the index of q in the table (0 for the q of padding). */
+static void store_values(struct tile_format f, group_values values)
 {
-    uint8_t *pairs = payload + (size_t)f.nibble_lines * TILE_LINE;
-    uint8_t *bits = pairs + (size_t)f.pair_lines * TILE_LINE;
-    unsigned rest = value;
-    if (f.byte_lines) {
-        payload[g * TILE_LINE + i] = (uint8_t)value;
-        return;
+    uint8_t index[256] = {0};
+    for (unsigned i = 0; f.table && i < 16; i++) index[(uint8_t)iq4_values[i]] = (uint8_t)i;
+    for (size_t g = 0; g < GROUPS; g++)
+        for (size_t i = 0; i < TILE_LINE; i++)
+            values[g][i] = f.table ? index[values[g][i]] : (uint8_t)(values[g][i] + f.zero);
+}
+
+/* Bits [shift, shift + width) of each group's values to their place in the lines: group g goes to line g % lines or
+ * g / (GROUPS / lines), and within it to the next `width` bits. */
+static void put_lines(uint8_t *lines, size_t count, bool interleaved, unsigned shift, unsigned width,
+                      group_values values)
+{
+    size_t in_line = GROUPS / count;
+    for (size_t g = 0; g < GROUPS; g++) {
+        uint8_t *line = lines + (interleaved ? g % count : g / in_line) * TILE_LINE;
+        unsigned at = width * (unsigned)(interleaved ? g / count : g % in_line);
+        for (size_t i = 0; i < TILE_LINE; i++)
+            line[i] |= (uint8_t)((values[g][i] >> shift & ((1u << width) - 1)) << at);
     }
+}
+
+/* payload was zero. */
+static void put_payload(struct tile_format f, uint8_t *payload, group_values values)
+{
+    unsigned shift = 0;
+    if (f.byte_lines) memcpy(payload, values, sizeof(group_values));
     if (f.nibble_lines) {
-        payload[g % 4 * TILE_LINE + i] |= (uint8_t)((rest & 15) << 4 * (g / 4));
-        rest >>= 4;
+        put_lines(payload, f.nibble_lines, true, shift, 4, values);
+        shift += 4;
     }
+    payload += (size_t)f.nibble_lines * TILE_LINE;
     if (f.pair_lines) {
-        pairs[g / 4 * TILE_LINE + i] |= (uint8_t)((rest & 3) << 2 * (g % 4));
-        rest >>= 2;
+        put_lines(payload, f.pair_lines, false, shift, 2, values);
+        shift += 2;
     }
-    if (f.bit_lines) bits[i] |= (uint8_t)((rest & 1) << g);
-}
-
-static void put_payload(struct tile_format f, uint8_t *payload, size_t lane, const int8_t *q)
-{
-    for (size_t c = 0; c < ACT_BLOCK; c++)
-        put_value(f, payload, c / GROUP_COLS, lane * GROUP_COLS + c % GROUP_COLS, stored_value(f, q[c]));
+    payload += (size_t)f.pair_lines * TILE_LINE;
+    if (f.bit_lines) put_lines(payload, f.bit_lines, false, shift, 1, values);
 }
 
 static void put_factors(struct tile_format f, uint8_t *unit, size_t sub, size_t lane, const struct weight_parts *parts)
@@ -73,18 +87,21 @@ static void put_factors(struct tile_format f, uint8_t *unit, size_t sub, size_t 
     for (size_t h = 0; h < f.mins; h++) at[(f.scales + h) * TILE_ROWS] = parts->m[h];
 }
 
-static void repack_row(const struct matrix *w, struct tile_format f, size_t row, uint8_t *strip)
+/* Block b of `rows` rows from `row` on. */
+static void repack_block(const struct matrix *w, struct tile_format f, size_t row, size_t rows, size_t b,
+                         uint8_t *strip)
 {
-    size_t blocks = w->cols / ACT_BLOCK;
-    const uint8_t *from = matrix_row(w, row);
-    uint8_t *factors = strip + blocks * tile_payload_bytes(f);
-    for (size_t b = 0; b < blocks; b++) {
+    size_t unit = f.super ? b / UNIT_BLOCKS : b;
+    uint8_t *factors = strip + w->cols / ACT_BLOCK * tile_payload_bytes(f) + unit * tile_unit_bytes(f);
+    group_values values = {{0}};
+    for (size_t lane = 0; lane < rows; lane++) {
         struct weight_parts parts;
-        weight_parts_read(w->type, from, b, &parts);
-        put_payload(f, strip + b * tile_payload_bytes(f), row % TILE_ROWS, parts.q);
-        size_t unit = f.super ? b / UNIT_BLOCKS : b;
-        put_factors(f, factors + unit * tile_unit_bytes(f), b % UNIT_BLOCKS, row % TILE_ROWS, &parts);
+        weight_parts_read(w->type, matrix_row(w, row + lane), b, &parts);
+        put_lane(values, lane, parts.q);
+        put_factors(f, factors, b % UNIT_BLOCKS, lane, &parts);
     }
+    store_values(f, values);
+    put_payload(f, strip + b * tile_payload_bytes(f), values);
 }
 
 static void repack_float_row(const struct matrix *w, size_t row, uint8_t *strip)
@@ -102,11 +119,12 @@ void tiles_repack(const struct matrix *w, uint8_t *tiles, size_t strip_begin, si
     for (size_t s = strip_begin; s < strip_end; s++) {
         uint8_t *strip = tiles + s * strip_bytes;
         memset(strip, 0, strip_bytes);
-        for (size_t row = s * TILE_ROWS; row < (s + 1) * TILE_ROWS && row < w->rows; row++) {
-            if (matrix_type_quantized(w->type))
-                repack_row(w, f, row, strip);
-            else
-                repack_float_row(w, row, strip);
+        size_t row = s * TILE_ROWS;
+        size_t rows = w->rows - row < TILE_ROWS ? w->rows - row : TILE_ROWS;
+        if (matrix_type_quantized(w->type)) {
+            for (size_t b = 0; b < w->cols / ACT_BLOCK; b++) repack_block(w, f, row, rows, b, strip);
+        } else {
+            for (size_t lane = 0; lane < rows; lane++) repack_float_row(w, row + lane, strip);
         }
     }
 }

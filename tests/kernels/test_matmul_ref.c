@@ -137,7 +137,7 @@ static void quantizes_within_half_a_step(void **state)
             assert_int_equal(largest, 127);
             assert_int_equal(a.offset[at], -8 * (sum[0] + sum[1]));
             for (size_t h = 0; h < 2; h++)
-                assert_int_equal(a.offset16[panel_index16(p, COLS / 32, t, b, h)], -8 * sum[h]);
+                assert_int_equal(a.offset16[panel_index16(p, COLS / 32, t, b, h)], -32 * sum[h]);
         }
     free_activations(&a);
 }

@@ -11,18 +11,20 @@ static int32_t half_dot(const int8_t *w, const int8_t *x)
     return sum;
 }
 
-/* t of the contract: the block's product before the activations' scale. offset[h]: -8 times the sum of the q of half h. */
-static float block_dot(const struct weight_block *w, struct quant_form form, const int8_t *x, const int32_t offset[2])
+/* t of the contract: the block's product before the activations' scale. offset: of kernels.h, -8 times the sum of
+ * the block's q, and offset16 -32 times those of its halves. */
+static float block_dot(const struct weight_block *w, struct quant_form form, const int8_t *x, int32_t offset,
+                       const int32_t offset16[2])
 {
     int32_t low = half_dot(w->q, x);
     int32_t high = half_dot(w->q + 16, x + 16);
     float t = w->scale[0] * (float)(form.two_scales ? low : low + high);
     if (form.two_scales) t = fmaf(w->scale[1], (float)high, t);
     if (form.two_mins) {
-        t = fmaf(w->min[0] * -0.125f, (float)offset[0], t);
-        t = fmaf(w->min[1] * -0.125f, (float)offset[1], t);
+        t = fmaf(w->min[0] * -0.03125f, (float)offset16[0], t);
+        t = fmaf(w->min[1] * -0.03125f, (float)offset16[1], t);
     } else if (form.has_min) {
-        t = fmaf(w->min[0] * -0.125f, (float)(offset[0] + offset[1]), t);
+        t = fmaf(w->min[0] * -0.125f, (float)offset, t);
     }
     return t;
 }
@@ -37,9 +39,9 @@ static float dot_quantized(enum weir_tensor_type type, const uint8_t *row, const
         struct weight_block block;
         weight_block_read(type, row, b, &block);
         size_t at = panel_index(panel, blocks, t, b);
-        int32_t offset[2];
-        for (size_t h = 0; h < 2; h++) offset[h] = a->offset16[panel_index16(panel, blocks, t, b, h)];
-        acc = fmaf(a->d[at], block_dot(&block, form, a->q + at * ACT_BLOCK, offset), acc);
+        int32_t offset16[2];
+        for (size_t h = 0; h < 2; h++) offset16[h] = a->offset16[panel_index16(panel, blocks, t, b, h)];
+        acc = fmaf(a->d[at], block_dot(&block, form, a->q + at * ACT_BLOCK, a->offset[at], offset16), acc);
     }
     return acc;
 }

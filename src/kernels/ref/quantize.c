@@ -31,9 +31,9 @@ static void quantize_block(const struct activations *a, struct panel panel, size
     a->d[at] = max < QUANTIZE_TINY ? 0 : max / 127;
     a->offset[at] = 0;
     for (size_t h = 0; h < 2; h++) {
-        int offset = -8 * quantize_half(x + 16 * h, inverse, a->q + at * ACT_BLOCK + 16 * h);
-        a->offset16[panel_index16(panel, blocks, t, b, h)] = offset;
-        a->offset[at] += offset;
+        int sum = quantize_half(x + 16 * h, inverse, a->q + at * ACT_BLOCK + 16 * h);
+        a->offset16[panel_index16(panel, blocks, t, b, h)] = -32 * sum;
+        a->offset[at] += -8 * sum;
     }
 }
 

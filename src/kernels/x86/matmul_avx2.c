@@ -15,7 +15,7 @@ enum { LANES = 8, ROWS_MAX = 4 };
 
 struct factors {
     __m256 s[2];
-    __m256 m[2]; /* times -1/8 (exact): they multiply offsets, which are -8 times the sums */
+    __m256 m[2]; /* over the offset's unit, -8 or -32 (exact): they multiply offsets */
 };
 
 INLINE __m256 load_f16(const uint8_t *at)
@@ -39,7 +39,9 @@ INLINE struct factors load_factors(struct tile_format f, const uint8_t *factors,
     __m256 d = load_f16(unit + 2 * lane);
     for (int h = 0; h < f.scales; h++) out.s[h] = f.super ? _mm256_mul_ps(d, load_i8(bytes + h * TILE_ROWS)) : d;
     if (!f.mins) return out;
-    __m256 dmin = _mm256_mul_ps(load_f16(unit + 2 * (TILE_ROWS + lane)), _mm256_set1_ps(f.super ? 0.125f : -0.125f));
+    __m256 dmin = _mm256_mul_ps(load_f16(unit + 2 * (TILE_ROWS + lane)), _mm256_set1_ps(f.mins == 2 ? 0.03125f
+                                                                                        : f.super   ? 0.125f
+                                                                                                    : -0.125f));
     for (int h = 0; h < f.mins; h++)
         out.m[h] = f.super ? _mm256_mul_ps(dmin, load_i8(bytes + (f.scales + h) * TILE_ROWS)) : dmin;
     return out;
@@ -97,12 +99,15 @@ INLINE bool is_signed(struct tile_format f)
     return f.byte_lines || f.table;
 }
 
-/* zero * (sum of q), from -8 times the sum */
+/* -zero * (sum of q), from the sum's offset: -8 times it for a block, -32 times for a half */
 INLINE __m256i zero_share(struct tile_format f, const int32_t *offset)
 {
+    int unit = f.scales == 2 ? 32 : 8;
     if (!f.zero || is_signed(f)) return _mm256_setzero_si256();
-    if (f.zero < 8) return _mm256_srai_epi32(broadcast_i32(offset), 1);
-    return _mm256_slli_epi32(broadcast_i32(offset), f.zero == 32 ? 2 : f.zero == 16 ? 1 : 0);
+    __m256i share = broadcast_i32(offset);
+    if (f.zero == unit) return share;
+    if (f.zero < unit) return _mm256_srai_epi32(share, 3); /* Q3_K: 4 of 32 */
+    return _mm256_slli_epi32(share, f.zero / unit == 16 ? 4 : 1);
 }
 
 /* How many groups' pairs fit in 16 bits: a pair is at most 2 * 127 * the largest value. */

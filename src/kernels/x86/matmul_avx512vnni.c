@@ -1,4 +1,4 @@
-/* Quantised matrix products with vpdpbusd: a strip of 16 rows (a 32-bit lane each) by a panel of up to eight activation rows.
+/* Quantised matrix products with vpdpbusd: a strip of 16 rows (a 32-bit lane each) by a panel of up to twelve activation rows.
  *
  * One text, always inlined, specialised by the type's tile format and the number of activation rows. A block's weights are
  * unpacked once, four columns of 16 rows a register, and multiplied into the int32 sums of all activation rows, which start from
@@ -11,9 +11,11 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+enum { PREFETCH_BYTES = 4096 };
+
 struct factors {
     __m512 s[2];
-    __m512 m[2]; /* times -1/8 (exact): they multiply offsets, which are -8 times the sums */
+    __m512 m[2]; /* over the offset's unit, -8 or -32 (exact): they multiply offsets */
 };
 
 INLINE __m512 load_f16(const uint8_t *at)
@@ -39,7 +41,9 @@ INLINE struct factors load_factors(struct tile_format f, const uint8_t *factors,
     __m512 d = load_f16(unit);
     for (int h = 0; h < f.scales; h++) out.s[h] = f.super ? _mm512_mul_ps(d, load_i8(bytes + h * TILE_ROWS)) : d;
     if (!f.mins) return out;
-    __m512 dmin = _mm512_mul_ps(load_f16(unit + 2 * TILE_ROWS), _mm512_set1_ps(f.super ? 0.125f : -0.125f));
+    __m512 dmin = _mm512_mul_ps(load_f16(unit + 2 * TILE_ROWS), _mm512_set1_ps(f.mins == 2 ? 0.03125f
+                                                                               : f.super   ? 0.125f
+                                                                                           : -0.125f));
     for (int h = 0; h < f.mins; h++)
         out.m[h] = f.super ? _mm512_mul_ps(dmin, load_i8(bytes + (f.scales + h) * TILE_ROWS)) : dmin;
     return out;
@@ -87,22 +91,25 @@ INLINE __m512i broadcast_i32(const void *at)
     return _mm512_set1_epi32(value);
 }
 
-/* zero * (sum of q), from -8 times the sum */
+/* -zero * (sum of q), from the sum's offset: -8 times it for a block, -32 times for a half */
 INLINE __m512i zero_share(struct tile_format f, const int32_t *offset)
 {
+    int unit = f.scales == 2 ? 32 : 8;
     if (!f.zero) return _mm512_setzero_si512();
-    if (f.zero < 8) return _mm512_srai_epi32(broadcast_i32(offset), 1);
-    return _mm512_slli_epi32(broadcast_i32(offset), f.zero == 128 ? 4 : f.zero == 32 ? 2 : f.zero == 16 ? 1 : 0);
+    __m512i share = broadcast_i32(offset);
+    if (f.zero == unit) return share;
+    if (f.zero < unit) return _mm512_srai_epi32(share, 3); /* Q3_K: 4 of 32 */
+    return _mm512_slli_epi32(share, f.zero / unit == 16 ? 4 : 1);
 }
 
 /* sum[t] = exact dot products of groups [g, end) of a block with activation row t */
 INLINE void dot_groups(struct tile_format f, const uint8_t *payload, const int8_t *q, int g, int end, int rows,
                        __m512i *sum)
 {
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (; g < end; g++) {
         __m512i w = load_group(f, payload, g);
-#pragma GCC unroll 8
+#pragma GCC unroll 12
         for (int t = 0; t < rows; t++)
             sum[t] = _mm512_dpbusd_epi32(sum[t], w, broadcast_i32(q + t * ACT_BLOCK + 4 * g));
     }
@@ -116,16 +123,16 @@ INLINE void add_block(struct tile_format f, const uint8_t *payload, struct facto
 #pragma GCC unroll 2
     for (int h = 0; h < f.scales; h++) {
         const int32_t *offset = f.scales == 2 ? p->offset16 + (size_t)h * p->width : p->offset;
-#pragma GCC unroll 8
+#pragma GCC unroll 12
         for (int t = 0; t < rows; t++) sum[t] = zero_share(f, offset + t);
         dot_groups(f, payload, p->q, h * 4, f.scales == 2 ? h * 4 + 4 : 8, rows, sum);
-#pragma GCC unroll 8
+#pragma GCC unroll 12
         for (int t = 0; t < rows; t++) {
             __m512 dot = _mm512_cvtepi32_ps(sum[t]);
             scaled[t] = h ? _mm512_fmadd_ps(factors.s[1], dot, scaled[t]) : _mm512_mul_ps(factors.s[0], dot);
         }
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int t = 0; t < rows; t++) {
 #pragma GCC unroll 2
         for (int h = 0; h < f.mins; h++) {
@@ -136,15 +143,25 @@ INLINE void add_block(struct tile_format f, const uint8_t *payload, struct facto
     }
 }
 
+/* Asks for the weights PREFETCH_BYTES ahead, in this strip or the next one (a prefetch beyond the tiles does nothing). */
+INLINE void prefetch_block(struct tile_format f, const uint8_t *payload, const uint8_t *factors, size_t b)
+{
+    int bytes = (int)tile_payload_bytes(f);
+#pragma GCC unroll 8
+    for (int i = 0; i < bytes; i += TILE_LINE) _mm_prefetch((const char *)payload + PREFETCH_BYTES + i, _MM_HINT_T0);
+    if (!f.super) _mm_prefetch((const char *)factors + b * tile_unit_bytes(f) + PREFETCH_BYTES / 8, _MM_HINT_T0);
+}
+
 INLINE void strip_by_panel(struct tile_format f, int rows, const uint8_t *strip, size_t blocks, struct panel_view p,
                            float *y, size_t y_stride, unsigned lanes)
 {
     const uint8_t *payload = strip;
     const uint8_t *factors = strip + blocks * tile_payload_bytes(f);
     __m512 acc[PANEL_ROWS];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int t = 0; t < rows; t++) acc[t] = _mm512_setzero_ps();
     for (size_t b = 0; b < blocks; b++) {
+        prefetch_block(f, payload, factors, b);
         add_block(f, payload, load_factors(f, factors, b), &p, rows, acc);
         payload += tile_payload_bytes(f);
         p.q += p.width * ACT_BLOCK;
@@ -152,7 +169,7 @@ INLINE void strip_by_panel(struct tile_format f, int rows, const uint8_t *strip,
         p.offset += p.width;
         p.offset16 += 2 * p.width;
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int t = 0; t < rows; t++) _mm512_mask_storeu_ps(y + (size_t)t * y_stride, (__mmask16)lanes, acc[t]);
 }
 
@@ -170,19 +187,23 @@ INLINE void strip_by_panel(struct tile_format f, int rows, const uint8_t *strip,
     STRIP_KERNEL(type, 5)   \
     STRIP_KERNEL(type, 6)   \
     STRIP_KERNEL(type, 7)   \
-    STRIP_KERNEL(type, 8)
+    STRIP_KERNEL(type, 8) STRIP_KERNEL(type, 9) STRIP_KERNEL(type, 10) STRIP_KERNEL(type, 11) STRIP_KERNEL(type, 12)
 MATMUL_TYPES(STRIP_KERNELS)
 
-#define STRIP_ENTRIES(type)                   \
-    [WEIR_TENSOR_##type] = {NULL,             \
-                            strip_##type##_1, \
-                            strip_##type##_2, \
-                            strip_##type##_3, \
-                            strip_##type##_4, \
-                            strip_##type##_5, \
-                            strip_##type##_6, \
-                            strip_##type##_7, \
-                            strip_##type##_8},
+#define STRIP_ENTRIES(type)                    \
+    [WEIR_TENSOR_##type] = {NULL,              \
+                            strip_##type##_1,  \
+                            strip_##type##_2,  \
+                            strip_##type##_3,  \
+                            strip_##type##_4,  \
+                            strip_##type##_5,  \
+                            strip_##type##_6,  \
+                            strip_##type##_7,  \
+                            strip_##type##_8,  \
+                            strip_##type##_9,  \
+                            strip_##type##_10, \
+                            strip_##type##_11, \
+                            strip_##type##_12},
 static const struct strip_kernels kernels = {PANEL_ROWS, {MATMUL_TYPES(STRIP_ENTRIES)}};
 
 static void matmul_avx512vnni(const struct matrix *w, const struct activations *a, float *y, size_t y_stride,

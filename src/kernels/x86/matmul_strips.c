@@ -7,14 +7,15 @@ static unsigned lanes_left(size_t rows)
     return rows < TILE_ROWS ? (1u << rows) - 1 : 0xffffu;
 }
 
-/* A panel in pieces of at most rows_max activation rows. */
+/* A panel in even pieces of at most rows_max activation rows. */
 static void strip_panel(const struct strip_kernels *kernels, enum weir_tensor_type type, const uint8_t *strip,
                         size_t blocks, struct panel_view p, float *y, size_t y_stride, unsigned lanes)
 {
-    for (size_t t = 0; t < p.width; t += kernels->rows_max) {
-        size_t rows = p.width - t < kernels->rows_max ? p.width - t : kernels->rows_max;
+    size_t pieces = (p.width + kernels->rows_max - 1) / kernels->rows_max;
+    for (size_t i = 0; i < pieces; i++) {
+        size_t t = p.width * i / pieces, end = p.width * (i + 1) / pieces;
         struct panel_view piece = {p.q + t * ACT_BLOCK, p.d + t, p.offset + t, p.offset16 + t, p.width};
-        kernels->by_type[type][rows](strip, blocks, piece, y + t * y_stride, y_stride, lanes);
+        kernels->by_type[type][end - t](strip, blocks, piece, y + t * y_stride, y_stride, lanes);
     }
 }
 
@@ -44,9 +45,10 @@ void matmul_float_strips(float_strip_kernel *kernel, size_t rows_max, const stru
     for (size_t row = row_begin; row < row_end; row += TILE_ROWS) {
         const uint8_t *strip = w->tiles + row / TILE_ROWS * strip_bytes;
         unsigned lanes = lanes_left(row_end - row);
-        for (size_t t = 0; t < a->rows; t += rows_max) {
-            size_t rows = a->rows - t < rows_max ? a->rows - t : rows_max;
-            kernel(rows, strip, w->cols, a->x + t * w->cols, y + t * y_stride + row, y_stride, lanes);
+        size_t pieces = (a->rows + rows_max - 1) / rows_max;
+        for (size_t i = 0; i < pieces; i++) {
+            size_t t = a->rows * i / pieces, end = a->rows * (i + 1) / pieces;
+            kernel(end - t, strip, w->cols, a->x + t * w->cols, y + t * y_stride + row, y_stride, lanes);
         }
     }
 }

@@ -16,7 +16,7 @@ struct panel_view {
 typedef void strip_kernel(const uint8_t *strip, size_t blocks, struct panel_view p, float *y, size_t y_stride,
                           unsigned lanes);
 
-/* The kernel of a type, by its number and the number of activation rows, 1..rows_max (4 or PANEL_ROWS). */
+/* The kernel of a type, by its number and the number of activation rows, 1..rows_max. */
 enum { TYPE_NUMBERS = WEIR_TENSOR_IQ4_XS + 1 };
 struct strip_kernels {
     size_t rows_max;

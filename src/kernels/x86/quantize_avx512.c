@@ -45,8 +45,8 @@ static void quantize_row(const struct activations *a, size_t t)
         int32_t offset0 = _mm256_extract_epi32(offsets, 0), offset1 = _mm256_extract_epi32(offsets, 4);
         a->d[at] = max < QUANTIZE_TINY ? 0 : max / 127;
         a->offset[at] = offset0 + offset1;
-        a->offset16[at16] = offset0;
-        a->offset16[at16 + panel.width] = offset1;
+        a->offset16[at16] = 4 * offset0;
+        a->offset16[at16 + panel.width] = 4 * offset1;
     }
 }
 
