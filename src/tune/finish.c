@@ -110,7 +110,6 @@ enum weir_status finish_question(struct cross *cross, const struct search_result
     struct cross_job jobs[WEIR_HEAD_KINDS];
     struct split all = {0};
     memcpy(jobs, choice->heads, sizeof jobs);
-    cross->tolerance = 1e-6;
     cross->keeps_splits = false;
     enum weir_status status = cross_run(cross, &choice->blocks, jobs, WEIR_HEAD_KINDS, NULL, error);
     if (status) return status;

@@ -13,7 +13,8 @@ enum {
     HISTORY = 8, /* curvature pairs kept */
     SEARCH_STEPS_MAX = 20,
     CLASSES_MAX = 256, /* bias of a point; a multiple of PANEL_WIDTH */
-    GRAIN_ROWS = 64
+    GRAIN_ROWS = 64,
+    CHUNK = 8192 /* floats of a vector that one thread takes at once */
 };
 
 static const double bias_l2 = 1e-3;
@@ -37,6 +38,7 @@ struct fit {
     struct panels residual;       /* p - one-hot(y) at the last point that was evaluated */
     struct panels sparse, dense;  /* scratch of the operator: [features, classes] */
     double *row_loss, *row_slope; /* [rows] */
+    double *chunk_sums;           /* [chunks of a vector] */
     double loss;                  /* at `at` */
 };
 
@@ -81,6 +83,7 @@ static void fit_close(struct fit *fit)
     panels_close(&fit->dense);
     free(fit->row_loss);
     free(fit->row_slope);
+    free(fit->chunk_sums);
 }
 
 static size_t sparse_cols(const struct logreg_data *data)
@@ -91,6 +94,11 @@ static size_t sparse_cols(const struct logreg_data *data)
 static size_t dense_cols(const struct logreg_data *data)
 {
     return data->dense ? data->dense->cols : 0;
+}
+
+static size_t chunk_count(const struct fit *fit)
+{
+    return (fit->size + CHUNK - 1) / CHUNK;
 }
 
 /* `with_history` false: only what an evaluation needs. */
@@ -112,7 +120,8 @@ static enum weir_status fit_open(struct fit *fit, struct thread_pool *pool, cons
     fit->size = panels_size(&fit->at.a);
     fit->row_loss = mem_zero(n, sizeof(double));
     fit->row_slope = mem_zero(n, sizeof(double));
-    if (!fit->row_loss || !fit->row_slope) status = WEIR_ERR_NOMEM;
+    fit->chunk_sums = mem_zero(chunk_count(fit), sizeof(double));
+    if (!fit->row_loss || !fit->row_slope || !fit->chunk_sums) status = WEIR_ERR_NOMEM;
     if (status) fit_close(fit);
     return status;
 }
@@ -126,25 +135,49 @@ static double bias_dot(const struct fit *fit, const struct point *x, const struc
     return sum;
 }
 
-/* Four interleaved sums in a fixed order. `count` is a multiple of PANEL_WIDTH. */
-static double dot(const float *x, const float *y, size_t count)
+/* One job over vectors of `size` floats, cut into chunks of fixed size: what a chunk gives does not depend on who computes it. */
+struct vectors {
+    const float *x, *y;       /* dot */
+    double *sums;             /* dot: [chunks] */
+    struct point *to;         /* add */
+    const struct point *from; /* add */
+    double factor;
+    size_t size;
+};
+
+/* Four interleaved sums in a fixed order. The size is a multiple of PANEL_WIDTH. */
+static void dot_chunks(void *context, size_t begin, size_t end, unsigned worker)
 {
-    double sum[4] = {0};
-    for (size_t i = 0; i < count; i += 4)
-        for (size_t lane = 0; lane < 4; lane++) sum[lane] += (double)x[i + lane] * (double)y[i + lane];
-    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    const struct vectors *v = context;
+    (void)worker;
+    for (size_t chunk = begin; chunk < end; chunk++) {
+        size_t last = (chunk + 1) * CHUNK < v->size ? (chunk + 1) * CHUNK : v->size;
+        double sum[4] = {0};
+        for (size_t i = chunk * CHUNK; i < last; i += 4)
+            for (size_t lane = 0; lane < 4; lane++) sum[lane] += (double)v->x[i + lane] * (double)v->y[i + lane];
+        v->sums[chunk] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    }
+}
+
+static double dot(const struct fit *fit, const float *x, const float *y)
+{
+    struct vectors v = {.x = x, .y = y, .sums = fit->chunk_sums, .size = fit->size};
+    double sum = 0;
+    thread_pool_run(fit->pool, dot_chunks, &v, chunk_count(fit), 1);
+    for (size_t chunk = 0; chunk < chunk_count(fit); chunk++) sum += fit->chunk_sums[chunk];
+    return sum;
 }
 
 /* The inner product of the parameter space. */
 static double point_dot(const struct fit *fit, const struct point *x, const struct point *y)
 {
-    return dot(x->a.data, y->logits.data, fit->size) + bias_dot(fit, x, y);
+    return dot(fit, x->a.data, y->logits.data) + bias_dot(fit, x, y);
 }
 
 /* The quadratic form of the penalty: the penalty of x is half of penalty(x, x). */
 static double penalty(const struct fit *fit, const struct point *x, const struct point *y)
 {
-    return fit->options->l2 * dot(x->a.data, y->logits.data, fit->size) + bias_l2 * bias_dot(fit, x, y);
+    return fit->options->l2 * dot(fit, x->a.data, y->logits.data) + bias_l2 * bias_dot(fit, x, y);
 }
 
 static void axpy(float *y, float factor, const float *x, size_t count)
@@ -152,10 +185,19 @@ static void axpy(float *y, float factor, const float *x, size_t count)
     for (size_t i = 0; i < count; i++) y[i] += factor * x[i];
 }
 
+static void add_chunks(void *context, size_t begin, size_t end, unsigned worker)
+{
+    const struct vectors *v = context;
+    (void)worker;
+    size_t first = begin * CHUNK, last = end * CHUNK < v->size ? end * CHUNK : v->size;
+    axpy(v->to->a.data + first, (float)v->factor, v->from->a.data + first, last - first);
+    axpy(v->to->logits.data + first, (float)v->factor, v->from->logits.data + first, last - first);
+}
+
 static void point_add(const struct fit *fit, struct point *y, double factor, const struct point *x)
 {
-    axpy(y->a.data, (float)factor, x->a.data, fit->size);
-    axpy(y->logits.data, (float)factor, x->logits.data, fit->size);
+    struct vectors v = {.to = y, .from = x, .factor = factor, .size = fit->size};
+    thread_pool_run(fit->pool, add_chunks, &v, chunk_count(fit), 1);
     for (size_t k = 0; k < fit->data->classes; k++) y->bias[k] += factor * x->bias[k];
 }
 
