@@ -29,15 +29,15 @@ __attribute__((target("avx2"))) static void avx2_steps(long steps)
 
 double peak_int8_macs(void)
 {
-    enum { STEPS = 200000 };
+    static const long steps = 200000;
     double begin = clock_seconds();
     if (__builtin_cpu_supports("avx512vnni")) {
-        vnni_steps(STEPS);
-        return STEPS * 12.0 * 64 / (clock_seconds() - begin);
+        vnni_steps(steps);
+        return (double)steps * 12.0 * 64 / (clock_seconds() - begin);
     }
     if (!__builtin_cpu_supports("avx2")) return 0;
-    avx2_steps(STEPS);
-    return STEPS * 2.0 * 32 / (clock_seconds() - begin);
+    avx2_steps(steps);
+    return (double)steps * 2.0 * 32 / (clock_seconds() - begin);
 }
 
 #else

@@ -53,8 +53,8 @@ INLINE struct factors load_factors(struct tile_format f, const uint8_t *factors,
 INLINE __m512i add_bits(__m512i value, const uint8_t *line, int from, int to, int mask)
 {
     __m512i bits = _mm512_load_si512(line);
-    if (from < to) bits = _mm512_slli_epi16(bits, to - from);
-    if (from > to) bits = _mm512_srli_epi16(bits, from - to);
+    if (from < to) bits = _mm512_sll_epi16(bits, _mm_cvtsi32_si128(to - from));
+    if (from > to) bits = _mm512_srl_epi16(bits, _mm_cvtsi32_si128(from - to));
     return _mm512_ternarylogic_epi32(value, bits, _mm512_set1_epi8((char)mask), 0xf8); /* a | (b & c) */
 }
 
