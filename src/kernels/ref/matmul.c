@@ -1,7 +1,7 @@
 /* The matrix product in the order kernels.h states; the vector levels give the very same bits. */
 #include <math.h>
 
-#include "kernels/quant_formats.h"
+#include "kernels/tiles.h"
 
 /* sum of q_w * q_x over one half of a block */
 static int32_t half_dot(const int8_t *w, const int8_t *x)
@@ -73,16 +73,11 @@ static size_t tiles_bytes_ref(enum weir_tensor_type type, size_t rows, size_t co
     return 0;
 }
 
-static void repack_ref(const struct matrix *w, uint8_t *tiles, size_t strip_begin, size_t strip_end)
-{
-    (void)w, (void)tiles, (void)strip_begin, (void)strip_end;
-}
-
 void kernels_init_matmul_ref(struct kernels *k)
 {
     k->dequantize_row = dequantize_row_ref;
     k->tiles_bytes = tiles_bytes_ref;
-    k->repack = repack_ref;
+    k->repack = tiles_repack; /* never called: there are no bytes for it */
     k->quantize = quantize_ref;
     k->matmul = matmul_ref;
 }

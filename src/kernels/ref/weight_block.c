@@ -96,8 +96,8 @@ static void read_k_scale_min(const uint8_t *packed, size_t sub, struct weight_pa
         sc = packed[sub] & 63u;
         m = packed[sub + 4] & 63u;
     } else {
-        sc = (packed[sub + 4] & 15u) | (packed[sub - 4] >> 6 << 4);
-        m = (packed[sub + 4] >> 4) | (packed[sub] >> 6 << 4);
+        sc = (packed[sub + 4] & 15u) | ((unsigned)packed[sub - 4] >> 6 << 4);
+        m = ((unsigned)packed[sub + 4] >> 4) | ((unsigned)packed[sub] >> 6 << 4);
     }
     out->sc[0] = out->sc[1] = (int8_t)sc;
     out->m[0] = out->m[1] = (uint8_t)m;

@@ -27,7 +27,7 @@ INLINE __m256 load_f16(const uint8_t *at)
 
 INLINE __m256 load_i8(const uint8_t *at)
 {
-    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)at)));
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)at)));
 }
 
 INLINE struct factors load_factors(struct tile_format f, const uint8_t *factors, size_t b, int lane)
@@ -49,7 +49,7 @@ INLINE struct factors load_factors(struct tile_format f, const uint8_t *factors,
 
 INLINE __m256i load_line(const uint8_t *line)
 {
-    return _mm256_load_si256((const __m256i *)(const void *)line);
+    return _mm256_load_si256((const __m256i *)line);
 }
 
 /* value | (bits of `line`, moved so that bit `from` lands on bit `to`, under `mask`) */
@@ -76,7 +76,7 @@ INLINE __m256i load_group(struct tile_format f, const uint8_t *payload, int g)
         to = 4;
     }
     if (f.table) {
-        __m128i table = _mm_loadu_si128((const __m128i *)(const void *)iq4_values);
+        __m128i table = _mm_loadu_si128((const __m128i *)iq4_values);
         return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), value);
     }
     if (f.pair_lines) {

@@ -73,7 +73,7 @@ INLINE __m512i load_group(struct tile_format f, const uint8_t *payload, int g)
         to = 4;
     }
     if (f.table) {
-        __m512i table = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)iq4_values));
+        __m512i table = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)iq4_values));
         return _mm512_shuffle_epi8(_mm512_xor_si512(table, _mm512_set1_epi8((char)0x80)), value);
     }
     if (f.pair_lines) {

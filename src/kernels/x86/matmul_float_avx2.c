@@ -13,8 +13,8 @@ enum { PARTIAL = 4, ROWS_MAX = 3 }; /* 12 accumulators of 16 registers */
 INLINE __m256 load_column(enum weir_tensor_type type, const uint8_t *strip, size_t c, int lane)
 {
     size_t at = c * TILE_ROWS + (size_t)lane;
-    if (type == WEIR_TENSOR_F32) return _mm256_load_ps((const float *)(const void *)(strip + at * 4));
-    __m128i bits = _mm_load_si128((const __m128i *)(const void *)(strip + at * 2));
+    if (type == WEIR_TENSOR_F32) return _mm256_load_ps((const float *)(strip + at * 4));
+    __m128i bits = _mm_load_si128((const __m128i *)(strip + at * 2));
     if (type == WEIR_TENSOR_F16) return _mm256_cvtph_ps(bits);
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
 }
@@ -25,31 +25,31 @@ INLINE __m256i lane_mask(unsigned lanes)
     return _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)lanes), bit), bit);
 }
 
+/* acc[t] += w * x[t * cols] */
+INLINE void add_column(__m256 w, int rows, const float *x, size_t cols, __m256 *acc)
+{
+#pragma GCC unroll 3
+    for (int t = 0; t < rows; t++) acc[t] = _mm256_fmadd_ps(w, _mm256_set1_ps(x[(size_t)t * cols]), acc[t]);
+}
+
 INLINE void half_by_rows(enum weir_tensor_type type, int rows, const uint8_t *strip, size_t cols, const float *x,
                          int lane, float *y, size_t y_stride, unsigned lanes)
 {
     __m256 acc[PARTIAL][ROWS_MAX];
 #pragma GCC unroll 4
-    for (int j = 0; j < PARTIAL; j++)
+    for (int j = 0; j < PARTIAL; j++) {
 #pragma GCC unroll 3
         for (int t = 0; t < rows; t++) acc[j][t] = _mm256_setzero_ps();
+    }
     size_t c = 0;
-    for (; c + PARTIAL <= cols; c += PARTIAL)
+    for (; c + PARTIAL <= cols; c += PARTIAL) {
 #pragma GCC unroll 4
-        for (int j = 0; j < PARTIAL; j++) {
-            __m256 w = load_column(type, strip, c + (size_t)j, lane);
-#pragma GCC unroll 3
-            for (int t = 0; t < rows; t++)
-                acc[j][t] = _mm256_fmadd_ps(w, _mm256_set1_ps(x[(size_t)t * cols + c + (size_t)j]), acc[j][t]);
-        }
+        for (size_t j = 0; j < PARTIAL; j++)
+            add_column(load_column(type, strip, c + j, lane), rows, x + c + j, cols, acc[j]);
+    }
 #pragma GCC unroll 4
-    for (int j = 0; j < PARTIAL - 1; j++)
-        if (c + (size_t)j < cols) {
-            __m256 w = load_column(type, strip, c + (size_t)j, lane);
-#pragma GCC unroll 3
-            for (int t = 0; t < rows; t++)
-                acc[j][t] = _mm256_fmadd_ps(w, _mm256_set1_ps(x[(size_t)t * cols + c + (size_t)j]), acc[j][t]);
-        }
+    for (size_t j = 0; j < PARTIAL - 1; j++)
+        if (c + j < cols) add_column(load_column(type, strip, c + j, lane), rows, x + c + j, cols, acc[j]);
 #pragma GCC unroll 3
     for (int t = 0; t < rows; t++) {
         __m256 sum = _mm256_add_ps(_mm256_add_ps(acc[0][t], acc[1][t]), _mm256_add_ps(acc[2][t], acc[3][t]));

@@ -13,9 +13,16 @@ enum { PARTIAL = 4, ROWS_MAX = 6 }; /* 24 accumulators of 32 registers */
 INLINE __m512 load_column(enum weir_tensor_type type, const uint8_t *strip, size_t c)
 {
     if (type == WEIR_TENSOR_F32) return _mm512_load_ps(strip + c * TILE_ROWS * 4);
-    __m256i bits = _mm256_load_si256((const __m256i *)(const void *)(strip + c * TILE_ROWS * 2));
+    __m256i bits = _mm256_load_si256((const __m256i *)(strip + c * TILE_ROWS * 2));
     if (type == WEIR_TENSOR_F16) return _mm512_cvtph_ps(bits);
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+}
+
+/* acc[t] += w * x[t * cols] */
+INLINE void add_column(__m512 w, int rows, const float *x, size_t cols, __m512 *acc)
+{
+#pragma GCC unroll 6
+    for (int t = 0; t < rows; t++) acc[t] = _mm512_fmadd_ps(w, _mm512_set1_ps(x[(size_t)t * cols]), acc[t]);
 }
 
 INLINE void strip_by_rows(enum weir_tensor_type type, int rows, const uint8_t *strip, size_t cols, const float *x,
@@ -23,26 +30,18 @@ INLINE void strip_by_rows(enum weir_tensor_type type, int rows, const uint8_t *s
 {
     __m512 acc[PARTIAL][ROWS_MAX];
 #pragma GCC unroll 4
-    for (int j = 0; j < PARTIAL; j++)
+    for (int j = 0; j < PARTIAL; j++) {
 #pragma GCC unroll 6
         for (int t = 0; t < rows; t++) acc[j][t] = _mm512_setzero_ps();
+    }
     size_t c = 0;
-    for (; c + PARTIAL <= cols; c += PARTIAL)
+    for (; c + PARTIAL <= cols; c += PARTIAL) {
 #pragma GCC unroll 4
-        for (int j = 0; j < PARTIAL; j++) {
-            __m512 w = load_column(type, strip, c + (size_t)j);
-#pragma GCC unroll 6
-            for (int t = 0; t < rows; t++)
-                acc[j][t] = _mm512_fmadd_ps(w, _mm512_set1_ps(x[(size_t)t * cols + c + (size_t)j]), acc[j][t]);
-        }
+        for (size_t j = 0; j < PARTIAL; j++) add_column(load_column(type, strip, c + j), rows, x + c + j, cols, acc[j]);
+    }
 #pragma GCC unroll 4
-    for (int j = 0; j < PARTIAL - 1; j++)
-        if (c + (size_t)j < cols) {
-            __m512 w = load_column(type, strip, c + (size_t)j);
-#pragma GCC unroll 6
-            for (int t = 0; t < rows; t++)
-                acc[j][t] = _mm512_fmadd_ps(w, _mm512_set1_ps(x[(size_t)t * cols + c + (size_t)j]), acc[j][t]);
-        }
+    for (size_t j = 0; j < PARTIAL - 1; j++)
+        if (c + j < cols) add_column(load_column(type, strip, c + j), rows, x + c + j, cols, acc[j]);
 #pragma GCC unroll 6
     for (int t = 0; t < rows; t++) {
         __m512 sum = _mm512_add_ps(_mm512_add_ps(acc[0][t], acc[1][t]), _mm512_add_ps(acc[2][t], acc[3][t]));

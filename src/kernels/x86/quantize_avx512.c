@@ -40,7 +40,7 @@ static void quantize_row(const struct activations *a, size_t t)
         float inverse = max < QUANTIZE_TINY ? 0 : 127 / max;
         __m512 factor = _mm512_set1_ps(inverse);
         __m256i q = _mm256_setr_m128i(quantize_half(low, factor), quantize_half(high, factor));
-        _mm256_storeu_si256((__m256i *)(void *)(a->q + at * ACT_BLOCK), q);
+        _mm256_storeu_si256((__m256i *)(a->q + at * ACT_BLOCK), q);
         __m256i offsets = half_offsets(q);
         int32_t offset0 = _mm256_extract_epi32(offsets, 0), offset1 = _mm256_extract_epi32(offsets, 4);
         a->d[at] = max < QUANTIZE_TINY ? 0 : max / 127;
