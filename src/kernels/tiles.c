@@ -51,7 +51,7 @@ static void put_lines(uint8_t *lines, size_t count, bool interleaved, unsigned s
         uint8_t *line = lines + (interleaved ? g % count : g / in_line) * TILE_LINE;
         unsigned at = width * (unsigned)(interleaved ? g / count : g % in_line);
         for (size_t i = 0; i < TILE_LINE; i++)
-            line[i] |= (uint8_t)((values[g][i] >> shift & ((1u << width) - 1)) << at);
+            line[i] |= (uint8_t)(((unsigned)values[g][i] >> shift & ((1u << width) - 1)) << at);
     }
 }
 
