@@ -1,0 +1,82 @@
+"""Checks that the tree is the architecture: who includes whom in src/ and cli/, and which calls the library may not make.
+
+    python3 tests/check_layers.py [FOLDER]
+
+Run by ctest. Prints every finding with its file and line; exit status 1 when there is one.
+"""
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent).resolve()
+
+# From the bottom up: a module includes the public headers, itself and modules before it.
+MODULES = ["base", "gguf", "tokenizer", "kernels", "model", "engine", "task", "decide", "ingest", "eval", "tune"]
+
+# The library never prints or ends the process; the rest overruns, or hides an error.
+BANNED = ["printf", "fprintf", "vprintf", "vfprintf", "puts", "fputs", "putchar", "perror", "exit", "_exit", "abort",
+          "strcpy", "strcat", "sprintf", "vsprintf", "gets", "strtok", "atoi", "atol", "atof", "rand", "srand", "system",
+          "popen", "alloca"]
+BANNED_CALL = re.compile(r"(?<![\w.>])(" + "|".join(BANNED) + r")\s*\(")
+FORMAT_ATTRIBUTE = re.compile(r"__attribute__\(\(.*?\)\)")
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
+COMMENT_OR_STRING = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
+
+findings = []
+
+
+def found(path, text, at, what):
+    findings.append(f"{path.relative_to(ROOT)}:{text.count(chr(10), 0, at) + 1}: {what}")
+
+
+def blank(match):
+    """The same number of lines and characters, without what they say."""
+    return re.sub(r"[^\n]", " ", match[0])
+
+
+def check_includes(path, text, allowed):
+    """allowed: folders whose headers this file may name."""
+    own = path.relative_to(ROOT).parts[1] if path.is_relative_to(ROOT / "src") else "cli"
+    for match in INCLUDE.finditer(text):
+        header = match[1]
+        folder = header.split("/")[0] if "/" in header else own
+        if folder not in allowed:
+            found(path, text, match.start(), f'includes "{header}", which is not below {own}')
+        elif "_internal.h" in header and folder != own:
+            found(path, text, match.start(), f'includes "{header}", which is the inside of {folder}')
+        elif own != "cli" and "/" not in header:
+            found(path, text, match.start(), f'includes "{header}" without its folder')
+
+
+def check_calls(path, text):
+    code = FORMAT_ATTRIBUTE.sub(blank, COMMENT_OR_STRING.sub(blank, text))
+    for match in BANNED_CALL.finditer(code):
+        found(path, text, match.start(), f"calls {match[1]}()")
+
+
+def sources(folder):
+    return sorted(path for path in (ROOT / folder).rglob("*.[ch]"))
+
+
+def main():
+    folders = sorted(path.name for path in (ROOT / "src").iterdir() if path.is_dir())
+    for folder in set(folders) ^ set(MODULES):
+        findings.append(f"src/{folder}: expected the folders of src/ to be {', '.join(MODULES)}")
+    count = 0
+    for index, module in enumerate(MODULES):
+        for path in sources(f"src/{module}"):
+            text = path.read_text(encoding="utf-8")
+            check_includes(path, text, ["weir", *MODULES[:index + 1]])
+            check_calls(path, text)
+            count += 1
+    for path in [*sources("cli"), *sources("include/weir"), *sources("examples")]:
+        check_includes(path, path.read_text(encoding="utf-8"), ["weir", "cli"])
+        count += 1
+    for finding in findings:
+        print(finding)
+    print(f"{count} files looked at, {len(findings)} findings")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
