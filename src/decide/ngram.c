@@ -330,6 +330,8 @@ void ngram_vector_fill(const struct ngram_model *model, const struct ngram_bag *
 {
     uint32_t top = (uint32_t)1 << (model->settings.bits - 1);
     size_t count = 0, words = 0;
+    vector->count = 0;
+    if (!bag->count) return; /* the arrays may be NULL then */
     for (size_t i = 0; i < bag->count; i++) {
         size_t index = model_find(model, bag->buckets[i]);
         if (index == model->count) continue;

@@ -1,5 +1,6 @@
 /* Reading a profile from a file that is not trusted; the writer is profile_write.c, the layout is in docs/tune.md.
  * gguf_open has checked that every tensor lies inside the file; here: types, shapes, ranges, finiteness. */
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include "decide/features.h"
 #include "decide/profile.h"
 
-enum { NAME_MAX_BYTES = 96 };
+enum { NAME_MAX_BYTES = 128 };
 
 struct in {
     const struct weir_gguf *gguf;
@@ -128,10 +129,10 @@ static enum weir_status read_floats(const struct in *in, const char *rest, size_
     return finite ? WEIR_OK : bad(in, rest, "a value is not finite");
 }
 
-static bool none_below(const float *values, size_t count, float least)
+static bool all_within(const float *values, size_t count, float least, float most)
 {
     for (size_t i = 0; i < count; i++)
-        if (values[i] < least) return false;
+        if (values[i] < least || values[i] > most) return false;
     return true;
 }
 
@@ -163,11 +164,12 @@ static enum weir_status read_ngram(const struct in *in, struct ngram_model *mode
     if (count != 5) return bad(in, name, "expected 5 numbers");
     model->settings =
         (struct ngram_settings){.bits = s[0], .word_min = s[1], .word_max = s[2], .char_min = s[3], .char_max = s[4]};
-    if (ngram_settings_check(&model->settings, in->error))
-        return error_prefix(in->error, WEIR_ERR_FORMAT, "%s: profile", weir_gguf_name(in->gguf));
+    struct weir_error wrong;
+    if (ngram_settings_check(&model->settings, &wrong)) return bad(in, "ngram.settings", wrong.text);
     status = read_buckets(in, model);
     if (!status) status = read_floats(in, "ngram.idf", model->count, 1, &model->idf);
-    if (!status && !none_below(model->idf, model->count, 0)) status = bad(in, "ngram.idf", "a value is negative");
+    /* ln((1 + rows) / (1 + rows with it)) + 1; ln(2^64) is below 45 */
+    if (!status && !all_within(model->idf, model->count, 1, 46)) status = bad(in, "ngram.idf", "out of range");
     return status;
 }
 
@@ -181,7 +183,8 @@ static enum weir_status read_block(const struct in *in, const struct weir_profil
     enum weir_status status = read_floats(in, rest, profile->n_embd, 1, &block->mean);
     (void)snprintf(rest, sizeof rest, "block%zu.scale", index);
     if (!status) status = read_floats(in, rest, profile->n_embd, 1, &block->scale);
-    if (!status && !none_below(block->scale, profile->n_embd, 0)) status = bad(in, rest, "a value is negative");
+    if (!status && !all_within(block->scale, profile->n_embd, 0, FLT_MAX))
+        status = bad(in, rest, "a value is negative");
     return status;
 }
 

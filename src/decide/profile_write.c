@@ -9,7 +9,7 @@
 #include "decide/profile.h"
 #include "gguf/writer.h"
 
-enum { NAME_MAX_BYTES = 96 };
+enum { NAME_MAX_BYTES = 128 };
 
 /* A writer and the prefix of the question being written: "q0". */
 struct out {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "check.h"
 #include "decide/features.h"
@@ -70,6 +71,19 @@ static void a_profile_survives_writing_and_reading(void **state)
     weir_profile_close(&profile);
 }
 
+/* The layout of version 1, kept as a file: profiles written earlier must stay readable. It is also a seed of the fuzz target. */
+static void the_saved_sample_is_what_is_written(void **state)
+{
+    (void)state;
+    struct strbuf bytes = sample_bytes(), saved = STRBUF_MAX(1 << 20);
+    struct weir_error error = {0};
+    check_status(file_read(WEIR_SOURCE "/tests/fuzz/corpus/profile/sample", &saved, &error), WEIR_OK, &error);
+    assert_int_equal(saved.size, bytes.size);
+    assert_memory_equal(saved.data, bytes.data, bytes.size);
+    strbuf_free(&bytes);
+    strbuf_free(&saved);
+}
+
 static void a_profile_survives_the_disk(void **state)
 {
     (void)state;
@@ -116,6 +130,24 @@ static void a_decision_matches_the_hand_computed_one(void **state)
                          expected, p[k]);
         }
     }
+    head_scratch_free(&scratch);
+    weir_profile_close(&profile);
+    weir_task_close(&task);
+}
+
+/* No n-grams at all: the bias decides, here softmax of (0.5, 0, -1) / 0.5. */
+static void an_empty_text_is_decided_by_the_bias(void **state)
+{
+    (void)state;
+    struct weir_task *task = sample_task(sample_task_text);
+    struct weir_profile *profile = sample_profile(task);
+    struct head_scratch scratch = {0};
+    struct weir_error error = {0};
+    double p[3];
+    check_status(head_decide(profile, 0, WEIR_HEAD_NGRAM, (struct weir_string){"", 0}, NULL, &scratch, p, &error),
+                 WEIR_OK, &error);
+    assert_float_equal((float)p[0], 0.705385f, 1e-5f);
+    assert_float_equal((float)p[2], 0.035119f, 1e-5f);
     head_scratch_free(&scratch);
     weir_profile_close(&profile);
     weir_task_close(&task);
@@ -470,8 +502,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_profile_survives_writing_and_reading),
+        cmocka_unit_test(the_saved_sample_is_what_is_written),
         cmocka_unit_test(a_profile_survives_the_disk),
         cmocka_unit_test(a_decision_matches_the_hand_computed_one),
+        cmocka_unit_test(an_empty_text_is_decided_by_the_bias),
         cmocka_unit_test(a_decision_fails_on_bad_input),
         cmocka_unit_test(edits_that_heads_do_not_depend_on_keep_the_fingerprint),
         cmocka_unit_test(other_models_and_tasks_are_refused_with_the_reason),
