@@ -22,9 +22,9 @@
 enum {
     NGRAM_BITS_MIN = 8,
     NGRAM_BITS_MAX = 30,
-    NGRAM_WORDS_MAX = 4, /* longest word n-gram */
-    NGRAM_CHARS_MAX = 8, /* longest character n-gram */
-    NGRAM_TEXT_BYTES_MAX = 1 << 26
+    NGRAM_WORDS_MAX = 4,           /* longest word n-gram */
+    NGRAM_CHARS_MAX = 8,           /* longest character n-gram */
+    NGRAM_TEXT_BYTES_MAX = 1 << 22 /* folding and n-grams take up to 120 bytes for a byte of text */
 };
 
 /* Word n-grams of word_min..word_max words, character n-grams of char_min..char_max code points; each pair is 0,0 (none) or

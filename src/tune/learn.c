@@ -188,7 +188,7 @@ static size_t count_steps(const struct learn *l)
             steps += extract_steps(rows) + extract_steps(LEARN_SEARCH_ROWS_MAX);
         else
             steps += extract_steps(rows);
-        steps += search_steps(l->source->n_layers, l->options->folds) + finish_steps(l->options->folds);
+        steps += search_steps(l->options->folds) + finish_steps(l->options->folds);
     }
     return steps;
 }

@@ -73,9 +73,8 @@ static struct tune_blocks blocks_of(const struct part *parts, uint32_t n_layers)
     return blocks;
 }
 
-size_t search_steps(uint32_t n_layers, unsigned folds)
+size_t search_steps(unsigned folds)
 {
-    (void)n_layers;
     return (3 + COUNT(candidates)) * folds;
 }
 

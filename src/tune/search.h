@@ -18,7 +18,7 @@ struct search_result {
 };
 
 /* tune_steps that search_run makes. */
-size_t search_steps(uint32_t n_layers, unsigned folds);
+size_t search_steps(unsigned folds);
 
 enum weir_status search_run(struct cross *cross, uint32_t n_layers, struct search_result *out,
                             struct weir_error *error) WEIR_MUST_USE;

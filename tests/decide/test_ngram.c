@@ -174,6 +174,17 @@ static void long_runs_of_marks_and_letters_are_taken(void **state)
     free(text);
 }
 
+static void a_text_beyond_the_limit_is_refused(void **state)
+{
+    (void)state;
+    struct ngram_settings settings = ngram_settings_default();
+    struct ngram_bag bag = {0};
+    struct weir_error error = {0};
+    struct weir_string text = {"a", (size_t)NGRAM_TEXT_BYTES_MAX + 1}; /* refused before a byte is read */
+    check_status(ngram_bag_fill(&settings, text, &bag, &error), WEIR_ERR_LIMIT, &error);
+    ngram_bag_free(&bag);
+}
+
 static void wrong_settings_are_refused(void **state)
 {
     (void)state;
@@ -219,6 +230,7 @@ int main(void)
         cmocka_unit_test(texts_without_words_have_no_ngrams),
         cmocka_unit_test(text_that_is_not_utf8_is_refused),
         cmocka_unit_test(long_runs_of_marks_and_letters_are_taken),
+        cmocka_unit_test(a_text_beyond_the_limit_is_refused),
         cmocka_unit_test(wrong_settings_are_refused),
         cmocka_unit_test(every_allocation_may_fail),
     };
