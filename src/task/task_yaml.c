@@ -19,6 +19,9 @@ static enum weir_status fail_at(struct task_reader *r, yaml_mark_t mark, enum we
                                 ...) __attribute__((format(printf, 4, 5)));
 
 static enum weir_status fail_at_va(struct task_reader *r, yaml_mark_t mark, enum weir_status status, const char *format,
+                                   va_list args) __attribute__((format(printf, 4, 0)));
+
+static enum weir_status fail_at_va(struct task_reader *r, yaml_mark_t mark, enum weir_status status, const char *format,
                                    va_list args)
 {
     char text[WEIR_ERROR_TEXT_MAX];
