@@ -12,7 +12,8 @@ enum weir_status error_set(struct weir_error *error, enum weir_status status, co
 /* Out of memory while getting `what`. */
 enum weir_status error_nomem(struct weir_error *error, const char *what);
 
-/* Puts "prefix: " before the text already in *error (the outer call adds where). Returns error's status or `status`. */
+/* Puts "prefix: " before the text already in *error (the outer call adds where); returns `status`. The failure must have
+ * set the text. */
 enum weir_status error_prefix(struct weir_error *error, enum weir_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -21,7 +21,7 @@ static enum weir_status io_error(struct weir_error *error, const char *path, con
 
 enum weir_status file_map_open(const char *path, struct file_map *out, struct weir_error *error)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused below, not waited for */
     if (fd < 0) return io_error(error, path, "open");
     struct stat info;
     enum weir_status status = WEIR_OK;
@@ -58,7 +58,9 @@ enum weir_status file_read(const char *path, struct strbuf *out, struct weir_err
         got = fread(chunk, 1, sizeof chunk, file);
         status = strbuf_add(out, chunk, got);
     }
-    if (status) error_set(error, status, "%s: more than %zu bytes, or out of memory", path, out->size_max);
+    if (status == WEIR_ERR_LIMIT)
+        error_set(error, status, "%s: expected at most %zu bytes, found more", path, out->size_max);
+    if (status == WEIR_ERR_NOMEM) error_set(error, status, "%s: out of memory while reading", path);
     if (!status && ferror(file)) status = io_error(error, path, "read");
     if (!is_stdin) fclose(file);
     return status;
@@ -82,7 +84,8 @@ enum weir_status file_write_atomic(const char *path, const void *bytes, size_t s
     enum weir_status status = strbuf_printf(&temporary, "%s.%ld.tmp", path, (long)getpid());
     if (status) {
         strbuf_free(&temporary);
-        return error_set(error, status, "%s: path too long", path);
+        return error_set(error, status, "%s: %s", path,
+                         status == WEIR_ERR_NOMEM ? "out of memory for a temporary name" : "path too long");
     }
     int fd = open(temporary.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) {
@@ -98,6 +101,16 @@ enum weir_status file_write_atomic(const char *path, const void *bytes, size_t s
     return status;
 }
 
+/* Keeps errno when it says no. */
+static bool is_folder(const char *path)
+{
+    int saved = errno;
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return true;
+    errno = saved;
+    return false;
+}
+
 enum weir_status file_make_folder(const char *path, struct weir_error *error)
 {
     char *copy = mem_text(path, strlen(path));
@@ -107,7 +120,7 @@ enum weir_status file_make_folder(const char *path, struct weir_error *error)
         if (*at != '/' && *at != 0) continue;
         char saved = *at;
         *at = 0;
-        if (mkdir(copy, 0700) != 0 && errno != EEXIST) status = io_error(error, copy, "make folder");
+        if (mkdir(copy, 0700) != 0 && !is_folder(copy)) status = io_error(error, copy, "make folder");
         *at = saved;
         if (!saved) break;
     }

@@ -23,8 +23,9 @@ static bool allocation_must_fail(void)
 
 void *mem_zero(size_t count, size_t size)
 {
-    if (allocation_must_fail()) return NULL;
-    return calloc(count ? count : 1, size ? size : 1); /* calloc checks the product */
+    size_t bytes;
+    if (!size_mul(count, size, &bytes) || allocation_must_fail()) return NULL;
+    return calloc(bytes ? bytes : 1, 1);
 }
 
 void *mem_resize(void *old, size_t count, size_t size)

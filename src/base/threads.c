@@ -1,6 +1,16 @@
-/* One generation of work at a time. The caller publishes the job, bumps `generation` (release) and wakes sleepers;
- * everyone, the caller too, claims ranges from `next` until they run out; each worker then subtracts itself from
- * `active` and the caller waits for zero. The job's fields are written only while active == 0 under `caller`. */
+/* One generation of work at a time, run by whoever is there: the caller never waits for a worker that has not joined.
+ *
+ * `state` is one word: a generation number, STOP, OPEN, and the count of workers that have joined the open generation.
+ *
+ *     closed, 0 workers --(run: publish the job)--> open, 0 --(worker joins: +1)--> open, n
+ *     open, n --(run: the ranges ran out)--> closed, n --(worker leaves: -1)--> closed, 0
+ *
+ * The job's fields are written only while the word says closed and 0 workers, under `caller`; joining needs OPEN, by
+ * compare-and-swap on the same word, so a late worker either joins before the close, and is waited for, or not at all.
+ * Everyone, the caller too, claims ranges from `next_range` until they run out.
+ * Sleeping: a worker counts itself in `sleepers` before it looks at `state` a last time; a run changes `state` before it
+ * looks at `sleepers`. Both in one total order, so one of them sees the other, and no wake is lost; nor is the
+ * system asked to wake anyone when nobody sleeps. The caller's own sleep, for workers still in a range, is `caller_sleeps`. */
 #include "base/threads.h"
 
 #include <limits.h>
@@ -20,6 +30,10 @@
 /* About 20 microseconds: longer than the gap between two matrix products, shorter than a scheduler slice. */
 enum { SPINS_BEFORE_SLEEP = 600 };
 
+/* Fields of the state word; generations have the 21 bits from STATE_GENERATION on. */
+enum { STATE_WORKERS = 0x1ff, STATE_OPEN = 0x200, STATE_STOP = 0x400, STATE_GENERATION = 0x800 };
+_Static_assert((int)THREADS_MAX <= (int)STATE_WORKERS, "every worker can join");
+
 struct thread_pool {
     unsigned threads; /* with the caller */
     pthread_t *workers;
@@ -30,10 +44,11 @@ struct thread_pool {
     void *context;
     size_t count;
     size_t grain;
-    _Alignas(64) _Atomic size_t next;         /* first index not yet claimed */
-    _Alignas(64) _Atomic uint32_t generation; /* futex: changes when there is work, or to stop */
-    _Alignas(64) _Atomic uint32_t active;     /* futex: workers that have not finished this generation */
-    _Atomic bool stop;
+    size_t ranges;                               /* ceil(count / grain) */
+    _Alignas(64) _Atomic size_t next_range;      /* first range not yet claimed */
+    _Alignas(64) _Atomic uint32_t state;         /* futex of idle workers */
+    _Alignas(64) _Atomic uint32_t sleepers;      /* workers asleep on `state`, or about to be */
+    _Alignas(64) _Atomic uint32_t caller_sleeps; /* futex: 1 while the caller waits for joined workers */
 };
 
 struct worker_start {
@@ -41,14 +56,9 @@ struct worker_start {
     unsigned index;
 };
 
-static void futex_wait(_Atomic uint32_t *word, uint32_t expected)
+static long futex(_Atomic uint32_t *word, int operation, uint32_t value)
 {
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
-}
-
-static void futex_wake_all(_Atomic uint32_t *word)
-{
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    return syscall(SYS_futex, word, operation, value, NULL, NULL, 0);
 }
 
 static void spin_pause(void)
@@ -58,29 +68,51 @@ static void spin_pause(void)
 #endif
 }
 
-/* Returns when *word is no longer `old`: a short spin, then sleep. */
-static uint32_t wait_for_change(_Atomic uint32_t *word, uint32_t old)
+/* Something to do for a worker whose last generation was `seen`. The number comes round after two million runs; a worker
+ * that slept through exactly so many sits one run out, nothing worse. */
+static bool is_news(uint32_t state, uint32_t seen)
 {
+    return (state & STATE_STOP) || ((state & STATE_OPEN) && state / STATE_GENERATION != seen);
+}
+
+/* The state, once it is news: a short spin, then sleep. */
+static uint32_t wait_for_news(struct thread_pool *pool, uint32_t seen)
+{
+    uint32_t state;
     for (unsigned i = 0; i < SPINS_BEFORE_SLEEP; i++) {
-        uint32_t now = atomic_load_explicit(word, memory_order_acquire);
-        if (now != old) return now;
+        state = atomic_load_explicit(&pool->state, memory_order_acquire);
+        if (is_news(state, seen)) return state;
         spin_pause();
     }
-    for (;;) {
-        uint32_t now = atomic_load_explicit(word, memory_order_acquire);
-        if (now != old) return now;
-        futex_wait(word, old);
-    }
+    atomic_fetch_add(&pool->sleepers, 1);
+    while (!is_news(state = atomic_load(&pool->state), seen)) futex(&pool->state, FUTEX_WAIT_PRIVATE, state);
+    atomic_fetch_sub(&pool->sleepers, 1);
+    return state;
 }
 
 static void claim_ranges(struct thread_pool *pool, unsigned worker)
 {
     for (;;) {
-        size_t begin = atomic_fetch_add_explicit(&pool->next, pool->grain, memory_order_relaxed);
-        if (begin >= pool->count) return;
+        size_t range = atomic_fetch_add_explicit(&pool->next_range, 1, memory_order_relaxed);
+        if (range >= pool->ranges) return;
+        size_t begin = range * pool->grain;
         size_t end = pool->count - begin < pool->grain ? pool->count : begin + pool->grain;
         pool->work(pool->context, begin, end, worker);
     }
+}
+
+/* False when the state is no longer `state`: closed meanwhile, or another worker joined or left. */
+static bool join_generation(struct thread_pool *pool, uint32_t state)
+{
+    return atomic_compare_exchange_strong_explicit(&pool->state, &state, state + 1, memory_order_acq_rel,
+                                                   memory_order_relaxed);
+}
+
+static void leave_generation(struct thread_pool *pool)
+{
+    uint32_t before = atomic_fetch_sub(&pool->state, 1);
+    bool is_last = (before & (STATE_WORKERS | STATE_OPEN)) == 1;
+    if (is_last && atomic_exchange(&pool->caller_sleeps, 0)) futex(&pool->caller_sleeps, FUTEX_WAKE_PRIVATE, 1);
 }
 
 static void *worker_main(void *argument)
@@ -90,10 +122,12 @@ static void *worker_main(void *argument)
     struct thread_pool *pool = start.pool;
     uint32_t seen = 0;
     for (;;) {
-        seen = wait_for_change(&pool->generation, seen);
-        if (atomic_load_explicit(&pool->stop, memory_order_acquire)) return NULL;
+        uint32_t state = wait_for_news(pool, seen);
+        if (state & STATE_STOP) return NULL;
+        if (!join_generation(pool, state)) continue;
+        seen = state / STATE_GENERATION;
         claim_ranges(pool, start.index);
-        if (atomic_fetch_sub_explicit(&pool->active, 1, memory_order_acq_rel) == 1) futex_wake_all(&pool->active);
+        leave_generation(pool);
     }
 }
 
@@ -134,9 +168,8 @@ void thread_pool_close(struct thread_pool **handle)
 {
     struct thread_pool *pool = *handle;
     if (!pool) return;
-    atomic_store_explicit(&pool->stop, true, memory_order_release);
-    atomic_fetch_add_explicit(&pool->generation, 1, memory_order_release);
-    futex_wake_all(&pool->generation);
+    atomic_fetch_or(&pool->state, STATE_STOP);
+    futex(&pool->state, FUTEX_WAKE_PRIVATE, INT_MAX);
     for (unsigned i = 0; i < pool->workers_started; i++) pthread_join(pool->workers[i], NULL);
     pthread_mutex_destroy(&pool->caller);
     free(pool->workers);
@@ -149,30 +182,60 @@ unsigned thread_pool_size(const struct thread_pool *pool)
     return pool ? pool->threads : 1;
 }
 
+/* Publishes the job whose fields are set, and wakes as many sleepers as it has ranges beside the caller's. */
+static void open_generation(struct thread_pool *pool)
+{
+    atomic_store_explicit(&pool->next_range, 0, memory_order_relaxed);
+    uint32_t generation = atomic_load_explicit(&pool->state, memory_order_relaxed) / STATE_GENERATION + 1;
+    atomic_store(&pool->state, generation * STATE_GENERATION | STATE_OPEN);
+    uint32_t sleepers = atomic_load(&pool->sleepers);
+    uint32_t useful = pool->ranges - 1 < sleepers ? (uint32_t)(pool->ranges - 1) : sleepers;
+    if (useful) futex(&pool->state, FUTEX_WAKE_PRIVATE, useful);
+}
+
+static bool has_workers(struct thread_pool *pool)
+{
+    return (atomic_load(&pool->state) & STATE_WORKERS) != 0;
+}
+
+/* No worker joins any more; returns when those that did have left. */
+static void close_generation(struct thread_pool *pool)
+{
+    uint32_t before = atomic_fetch_and(&pool->state, ~(uint32_t)STATE_OPEN);
+    if ((before & STATE_WORKERS) == 0) return;
+    for (unsigned i = 0; i < SPINS_BEFORE_SLEEP; i++) {
+        if (!has_workers(pool)) return;
+        spin_pause();
+    }
+    for (;;) { /* set anew each time: a late worker of an earlier run may have cleared it */
+        atomic_store(&pool->caller_sleeps, 1);
+        if (!has_workers(pool)) break;
+        futex(&pool->caller_sleeps, FUTEX_WAIT_PRIVATE, 1);
+    }
+    atomic_store(&pool->caller_sleeps, 0);
+}
+
 void thread_pool_run(struct thread_pool *pool, thread_work *work, void *context, size_t count, size_t grain)
 {
     if (count == 0) return;
     if (grain == 0) grain = 1;
-    if (!pool || pool->threads == 1 || count <= grain) {
-        /* One range: nothing to share. The lock still keeps a pool's `work` calls from overlapping. */
-        if (pool) pthread_mutex_lock(&pool->caller);
+    if (!pool) {
         work(context, 0, count, 0);
-        if (pool) pthread_mutex_unlock(&pool->caller);
         return;
     }
     pthread_mutex_lock(&pool->caller);
-    pool->work = work;
-    pool->context = context;
-    pool->count = count;
-    pool->grain = grain;
-    atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
-    atomic_store_explicit(&pool->active, pool->threads - 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&pool->generation, 1, memory_order_release);
-    futex_wake_all(&pool->generation);
-    claim_ranges(pool, 0);
-    uint32_t left;
-    while ((left = atomic_load_explicit(&pool->active, memory_order_acquire)) != 0)
-        wait_for_change(&pool->active, left);
+    if (pool->threads == 1 || count <= grain) {
+        work(context, 0, count, 0); /* one range: nothing to share */
+    } else {
+        pool->work = work;
+        pool->context = context;
+        pool->count = count;
+        pool->grain = grain;
+        pool->ranges = count / grain + (count % grain != 0);
+        open_generation(pool);
+        claim_ranges(pool, 0);
+        close_generation(pool);
+    }
     pthread_mutex_unlock(&pool->caller);
 }
 

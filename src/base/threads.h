@@ -3,7 +3,7 @@
  * thread_pool_run calls `work(context, begin, end, worker)` for disjoint ranges that cover [0, count), on the calling
  * thread and on the workers, and returns when all of them are done. Ranges are claimed from a shared counter in steps of
  * `grain`: a thread that the system holds up takes fewer of them, so the pool keeps its share when another process
- * takes a core. Workers spin for a short time between runs and then sleep on a futex.
+ * takes a core, and one that has not come at all by the time the ranges run out is not waited for. Workers spin for a short time between runs and then sleep on a futex.
  * A pool serves one caller at a time; calls from several threads wait for each other. `work` must not call the pool. */
 #ifndef WEIR_BASE_THREADS_H
 #define WEIR_BASE_THREADS_H

@@ -224,7 +224,7 @@ static void version_2_is_read_alike(void **state)
 static void saved_file_opens_by_path(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/weir_gguf_XXXXXX";
+    char folder[] = "weir_gguf_XXXXXX";
     struct weir_error error = {0};
     struct weir_gguf *gguf = NULL;
     assert_non_null(mkdtemp(folder));
