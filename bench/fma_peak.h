@@ -7,15 +7,18 @@
 
 #if defined(__x86_64__)
 #define FMA(reg, n) "vfmadd231ps %%" reg "12, %%" reg "12, %%" reg n "\n"
-#define FMA12(reg)                                                                                                  \
-    FMA(reg, "0")                                                                                                   \
-    FMA(reg, "1") FMA(reg, "2") FMA(reg, "3") FMA(reg, "4") FMA(reg, "5") FMA(reg, "6") FMA(reg, "7") FMA(reg, "8") \
-        FMA(reg, "9") FMA(reg, "10") FMA(reg, "11")
+#define FMA12(reg) \
+    FMA(reg, "0")  \
+    FMA(reg, "1")  \
+    FMA(reg, "2")  \
+    FMA(reg, "3")  \
+    FMA(reg, "4") FMA(reg, "5") FMA(reg, "6") FMA(reg, "7") FMA(reg, "8") FMA(reg, "9") FMA(reg, "10") FMA(reg, "11")
 #define CLEAR(n) "vxorps %%xmm" n ", %%xmm" n ", %%xmm" n "\n"
-#define CLEAR13                                                                                                    \
-    CLEAR("0")                                                                                                     \
-    CLEAR("1") CLEAR("2") CLEAR("3") CLEAR("4") CLEAR("5") CLEAR("6") CLEAR("7") CLEAR("8") CLEAR("9") CLEAR("10") \
-        CLEAR("11") CLEAR("12")
+#define CLEAR13 \
+    CLEAR("0")  \
+    CLEAR("1")  \
+    CLEAR("2")  \
+    CLEAR("3") CLEAR("4") CLEAR("5") CLEAR("6") CLEAR("7") CLEAR("8") CLEAR("9") CLEAR("10") CLEAR("11") CLEAR("12")
 #define FMA_LOOP(name, reg)                                                                                      \
     static inline void name(size_t steps)                                                                        \
     {                                                                                                            \

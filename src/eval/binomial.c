@@ -10,7 +10,7 @@
 /* The coefficient d_j of DLMF 8.17.22, j from 1. */
 static double fraction_coefficient(double a, double b, double x, unsigned j)
 {
-    double m = j / 2;
+    double m = floor(j / 2.0);
     if (j % 2) return -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
     return m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
 }
@@ -39,7 +39,7 @@ static double beta_fraction(double a, double b, double x)
 static double log_gamma(double x)
 {
     double shift = 0;
-    for (; x < 10; x++) shift += log(x);
+    while (x < 10) shift += log(x++);
     double r = 1 / x, r2 = r * r;
     double series = r * (1.0 / 12 - r2 * (1.0 / 360 - r2 * (1.0 / 1260 - r2 * (1.0 / 1680 - r2 / 1188))));
     return (x - 0.5) * log(x) - x + 0.91893853320467274178 + series - shift;

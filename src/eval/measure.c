@@ -68,9 +68,10 @@ static double macro_f1(const struct weir_eval_class *classes, size_t n_classes)
 /* Bin m holds probabilities in (m/15, (m+1)/15]; the first also 0. */
 static size_t ece_bin(double p)
 {
-    double at = ceil(p * WEIR_EVAL_ECE_BINS) - 1;
+    const double bins = WEIR_EVAL_ECE_BINS;
+    double at = ceil(p * bins) - 1;
     if (at < 0) return 0;
-    return at < WEIR_EVAL_ECE_BINS ? (size_t)at : WEIR_EVAL_ECE_BINS - 1;
+    return at < bins ? (size_t)at : WEIR_EVAL_ECE_BINS - 1;
 }
 
 /* sum_m n_m / n * |accuracy_m - mean probability_m| = sum_m |correct_m - sum of probabilities_m| / n */
