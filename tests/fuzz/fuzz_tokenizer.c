@@ -1,0 +1,65 @@
+/* Any bytes as a text. The first byte chooses the vocabulary (byte-level under five pre-tokenizers, or SentencePiece without its space) and
+ * the flags; the rest is encoded. The texts of the tokens, one after the other, must be the input; for SentencePiece the
+ * input with U+2581 as a space. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz/fuzz.h"
+#include "tokenizer/sample.h"
+
+static void check(int holds)
+{
+    if (!holds) abort();
+}
+
+static void check_texts(const struct weir_tokenizer *tokenizer, const struct weir_tokens *tokens, const char *text,
+                        size_t size, int marks_are_spaces)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < tokens->count; i++) {
+        check(tokens->ids[i] >= 0 && (size_t)tokens->ids[i] < weir_tokenizer_size(tokenizer));
+        struct weir_string piece = weir_token_text(tokenizer, tokens->ids[i]);
+        for (size_t k = 0; k < piece.size; k++) {
+            check(at < size);
+            int is_mark = marks_are_spaces && size - at >= 3 && memcmp(text + at, "\xE2\x96\x81", 3) == 0;
+            check(piece.data[k] == (is_mark ? ' ' : text[at]));
+            at += is_mark ? 3 : 1;
+        }
+    }
+    check(at == size);
+}
+
+enum { VOCAB_COUNT = 6, VOCAB_SPM = 5 };
+
+/* Opened once and kept: the target must not spend its time there. */
+static const struct weir_tokenizer *vocab(unsigned choice)
+{
+    static const char *const pres[VOCAB_SPM] = {"gpt-2", "smollm", "llama-bpe", "qwen2", "gpt-4o"};
+    static struct weir_tokenizer *opened[VOCAB_COUNT];
+    static struct sample sample;
+    if (opened[choice]) return opened[choice];
+    if (choice == VOCAB_SPM) {
+        sample_spm(&sample);
+        sample.adds_space = 0;
+    } else {
+        sample_bpe(&sample);
+        sample.pre = pres[choice];
+        sample.bos = 256;
+    }
+    check(!sample_open(&sample, &opened[choice], NULL));
+    return opened[choice];
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    if (size == 0) return 0;
+    unsigned choice = bytes[0] % VOCAB_COUNT;
+    unsigned flags = bytes[0] & 0x80 ? WEIR_TOKENIZE_SPECIAL : 0;
+    const struct weir_tokenizer *tokenizer = vocab(choice);
+    struct weir_tokens tokens = {0};
+    const char *text = (const char *)bytes + 1;
+    check(!weir_tokenize(tokenizer, text, size - 1, flags, &tokens, NULL));
+    check_texts(tokenizer, &tokens, text, size - 1, choice == VOCAB_SPM);
+    weir_tokens_free(&tokens);
+    return 0;
+}
