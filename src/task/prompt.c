@@ -128,7 +128,7 @@ static enum weir_status plain_output(const struct strbuf *text, struct template_
 static enum weir_status find_mark(const struct template_output *out, size_t *at, struct weir_error *error)
 {
     const size_t size = sizeof MARK - 1;
-    const char *found = memmem(out->text, out->size, MARK, size);
+    const char *found = out->text ? memmem(out->text, out->size, MARK, size) : NULL;
     if (!found) return error_set(error, WEIR_ERR_UNSUPPORTED, "chat template: it drops or changes the user's text");
     *at = (size_t)(found - out->text);
     size_t after = *at + size;

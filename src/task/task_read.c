@@ -19,28 +19,37 @@ static enum weir_status fail_missing(struct task_reader *r, const yaml_node_t *n
     return task_fail(r, node, WEIR_ERR_FORMAT, "%s lacks `%s`", what, key);
 }
 
+struct tier_fields {
+    struct weir_tier_spec tier;
+    const yaml_node_t *kind;
+};
+
 static enum weir_status read_tier(struct task_reader *r, const yaml_node_t *node, size_t index,
-                                  struct weir_tier_spec *tier)
+                                  struct weir_tier_spec *out)
 {
     static const struct task_key keys[] = {
-        {"name", TASK_NAME, offsetof(struct weir_tier_spec, name), NULL},
-        {"kind", TASK_WORD, offsetof(struct weir_tier_spec, kind), TIER_KINDS},
-        {"model", TASK_TEXT, offsetof(struct weir_tier_spec, model), NULL},
-        {"profile", TASK_TEXT, offsetof(struct weir_tier_spec, profile), NULL},
-        {"timeout_ms", TASK_COUNT, offsetof(struct weir_tier_spec, timeout_ms), NULL},
-        {"concurrency", TASK_COUNT, offsetof(struct weir_tier_spec, concurrency), NULL}};
-    const unsigned no_kind = COUNT(TIER_KINDS);
+        {"name", TASK_NAME, offsetof(struct tier_fields, tier.name), NULL},
+        {"kind", TASK_NODE, offsetof(struct tier_fields, kind), NULL},
+        {"model", TASK_TEXT, offsetof(struct tier_fields, tier.model), NULL},
+        {"profile", TASK_TEXT, offsetof(struct tier_fields, tier.profile), NULL},
+        {"timeout_ms", TASK_COUNT, offsetof(struct tier_fields, tier.timeout_ms), NULL},
+        {"concurrency", TASK_COUNT, offsetof(struct tier_fields, tier.concurrency), NULL}};
     char what[32];
     (void)snprintf(what, sizeof what, "tier %zu", index + 1);
-    *tier = (struct weir_tier_spec){
-        .kind = (enum weir_tier_kind)no_kind, .profile = "", .timeout_ms = 20000, .concurrency = 8};
-    enum weir_status status = task_read_mapping(r, node, what, keys, COUNT(keys), tier);
+    struct tier_fields fields = {.tier = {.profile = "", .timeout_ms = 20000, .concurrency = 8}};
+    struct weir_tier_spec *tier = &fields.tier;
+    unsigned kind;
+    enum weir_status status = task_read_mapping(r, node, what, keys, COUNT(keys), &fields);
     if (status) return status;
     if (!tier->name) return fail_missing(r, node, "name", what);
-    if ((unsigned)tier->kind == no_kind) return fail_missing(r, node, "kind", what);
+    if (!fields.kind) return fail_missing(r, node, "kind", what);
     if (!tier->model || !*tier->model) return fail_missing(r, node, "model", what);
+    status = task_read_word(r, fields.kind, "kind", TIER_KINDS, &kind);
+    if (status) return status;
+    tier->kind = (enum weir_tier_kind)kind;
     if (*tier->profile && tier->kind != WEIR_TIER_GGUF)
         return task_fail(r, node, WEIR_ERR_FORMAT, "%s: only a tier of kind gguf has a `profile`", what);
+    *out = *tier;
     return WEIR_OK;
 }
 

@@ -215,7 +215,7 @@ static bool has_control(const char *text)
 
 enum weir_status task_read_name(struct task_reader *r, const yaml_node_t *node, const char *key, const char **out)
 {
-    const char *text;
+    const char *text = "";
     enum weir_status status = task_read_text(r, node, key, &text);
     if (status) return status;
     size_t size = strlen(text);

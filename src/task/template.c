@@ -45,7 +45,7 @@ void template_output_free(struct template_output *out)
 
 /* --- JSON to values -------------------------------------------------------------------------------------------------- */
 
-static enum weir_status from_json(struct tpl_run *r, const json_t *json, struct tpl_value *out);
+static enum weir_status from_json(struct tpl_run *r, json_t *json, struct tpl_value *out);
 
 /* A text of the input: data. It is copied: the result must not refer to the input. */
 static enum weir_status data_text(struct tpl_run *r, const char *bytes, size_t size, struct tpl_text *out)
@@ -57,7 +57,7 @@ static enum weir_status data_text(struct tpl_run *r, const char *bytes, size_t s
     return WEIR_OK;
 }
 
-static enum weir_status from_array(struct tpl_run *r, const json_t *json, struct tpl_value *out)
+static enum weir_status from_array(struct tpl_run *r, json_t *json, struct tpl_value *out)
 {
     size_t count = json_array_size(json);
     struct tpl_list *list = tpl_list_new(r, count);
@@ -71,14 +71,12 @@ static enum weir_status from_array(struct tpl_run *r, const json_t *json, struct
     return WEIR_OK;
 }
 
-static enum weir_status from_object(struct tpl_run *r, const json_t *json, struct tpl_value *out)
+static enum weir_status from_object(struct tpl_run *r, json_t *json, struct tpl_value *out)
 {
-    json_t *object;
-    memcpy(&object, &json, sizeof object); /* jansson's iteration takes a mutable pointer and changes nothing */
     struct tpl_dict *dict = tpl_dict_new(r, json_object_size(json));
     if (!dict) return tpl_nomem(r);
     *out = (struct tpl_value){.type = TPL_DICT, .as.dict = dict};
-    for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
+    for (void *at = json_object_iter(json); at; at = json_object_iter_next(json, at)) {
         const char *key = json_object_iter_key(at);
         struct tpl_text text = {0};
         struct tpl_value value;
@@ -90,7 +88,7 @@ static enum weir_status from_object(struct tpl_run *r, const json_t *json, struc
     return WEIR_OK;
 }
 
-static enum weir_status from_json(struct tpl_run *r, const json_t *json, struct tpl_value *out)
+static enum weir_status from_json(struct tpl_run *r, json_t *json, struct tpl_value *out)
 {
     enum weir_status status = tpl_enter(r);
     if (status) return status;

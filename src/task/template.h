@@ -49,9 +49,9 @@ struct template_output {
 };
 
 struct template_input {
-    const json_t *variables; /* object: messages, tools, add_generation_prompt ... */
-    const char *bos, *eos;   /* bos_token, eos_token; NULL: not defined */
-    const struct tm *now;    /* what strftime_now formats; NULL: it is not defined */
+    json_t *variables;     /* object: messages, tools, add_generation_prompt ... */
+    const char *bos, *eos; /* bos_token, eos_token; NULL: not defined */
+    const struct tm *now;  /* what strftime_now formats; NULL: it is not defined */
 };
 
 enum weir_status template_open(const char *source, size_t size, struct template **out,

@@ -204,7 +204,7 @@ static enum weir_status eval_list(struct tpl_run *r, const struct tpl_node *node
     struct tpl_list *list = tpl_list_new(r, 0);
     if (!list) return tpl_nomem(r);
     for (const struct tpl_node *item = node->list; item; item = item->next) {
-        struct tpl_value value;
+        struct tpl_value value = {0};
         enum weir_status status = tpl_eval(r, item, &value);
         if (status) return status;
         if (!tpl_list_add(r, list, value)) return tpl_nomem(r);
@@ -218,7 +218,7 @@ static enum weir_status eval_dict(struct tpl_run *r, const struct tpl_node *node
     struct tpl_dict *dict = tpl_dict_new(r, 0);
     if (!dict) return tpl_nomem(r);
     for (const struct tpl_node *item = node->list; item; item = item->next->next) {
-        struct tpl_value key, value;
+        struct tpl_value key = {0}, value = {0};
         enum weir_status status = tpl_eval(r, item, &key);
         if (!status) status = tpl_eval(r, item->next, &value);
         if (!status) status = tpl_dict_set(r, dict, key, value);
@@ -249,7 +249,7 @@ static enum weir_status eval_sign(struct tpl_run *r, const struct tpl_node *node
 static enum weir_status eval_concat(struct tpl_run *r, const struct tpl_node *node, struct tpl_value *out)
 {
     struct tpl_value a, b;
-    struct tpl_text left, right;
+    struct tpl_text left = {0}, right = {0};
     enum weir_status status = tpl_eval(r, node->a, &a);
     if (!status) status = tpl_eval(r, node->b, &b);
     if (!status) status = tpl_str(r, &a, &left);

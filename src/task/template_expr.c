@@ -11,7 +11,7 @@ static enum weir_status parse_call_args(struct tpl_parser *p, struct tpl_node **
 static enum weir_status new_node(struct tpl_parser *p, enum tpl_kind kind, struct tpl_node **out)
 {
     *out = tpl_node(p, kind);
-    return *out ? WEIR_OK : error_nomem(p->error, "chat template");
+    return *out ? WEIR_OK : tpl_out_of_memory(p->error);
 }
 
 /* A node of `kind` over a and b. */
@@ -46,7 +46,7 @@ static enum weir_status parse_string(struct tpl_parser *p, struct tpl_node **out
     struct tpl_builder b = {.arena = p->arena};
     bool ok = tpl_add(&b, text);
     for (; ok && tpl_peek(p)->code == TPL_T_STRING; p->at++) ok = tpl_add(&b, tpl_peek(p)->text);
-    if (!ok) return error_nomem(p->error, "chat template");
+    if (!ok) return tpl_out_of_memory(p->error);
     (*out)->constant.as.text = tpl_built(&b);
     return WEIR_OK;
 }
@@ -54,7 +54,8 @@ static enum weir_status parse_string(struct tpl_parser *p, struct tpl_node **out
 static enum weir_status parse_list(struct tpl_parser *p, struct tpl_node **out)
 {
     enum weir_status status = new_node(p, TPL_E_LIST, out);
-    struct tpl_node **next = status ? NULL : &(*out)->list;
+    if (status) return status;
+    struct tpl_node **next = &(*out)->list;
     p->at++;
     while (!status && !tpl_accept(p, ']')) {
         status = tpl_parse_expr(p, true, next);
@@ -68,7 +69,8 @@ static enum weir_status parse_list(struct tpl_parser *p, struct tpl_node **out)
 static enum weir_status parse_dict(struct tpl_parser *p, struct tpl_node **out)
 {
     enum weir_status status = new_node(p, TPL_E_DICT, out);
-    struct tpl_node **next = status ? NULL : &(*out)->list;
+    if (status) return status;
+    struct tpl_node **next = &(*out)->list;
     p->at++;
     while (!status && !tpl_accept(p, '}')) {
         status = tpl_parse_expr(p, true, next);

@@ -496,14 +496,15 @@ static enum weir_status choose(struct tpl_run *r, value_in value, const struct t
 {
     struct tpl_list *items = NULL;
     size_t first = of_attribute ? 1 : 0, kept = 0;
-    if (args->count < first) return tpl_fail(r, WEIR_ERR_INVALID, "an attribute is expected");
+    value_in attribute = of_attribute ? tpl_arg(args, 0, NULL) : NULL;
+    if (of_attribute && !attribute) return tpl_fail(r, WEIR_ERR_INVALID, "an attribute is expected");
     value_in test = args->count > first ? &args->values[first] : NULL;
     if (test && test->type != TPL_STRING) return tpl_fail(r, WEIR_ERR_INVALID, "the name of a test is expected");
     struct tpl_args rest = rest_of(args, first + 1);
     enum weir_status status = iterate_if_true(r, value, &items);
     for (size_t i = 0; !status && i < items->count; i++) {
         struct tpl_value item = items->items[i];
-        if (of_attribute) status = path_of(r, &items->items[i], &args->values[0], &item);
+        if (attribute) status = path_of(r, &items->items[i], attribute, &item);
         bool passes = tpl_truth(&item);
         if (!status && test) status = tpl_test(r, test->as.text, &item, &rest, &passes);
         if (!status && passes == wanted) items->items[kept++] = items->items[i];

@@ -18,6 +18,14 @@
 
 #include "task/template.h"
 
+/* Failures are expressions whose value is visibly not WEIR_OK: compilers and analysers then know that outputs of a failed call
+ * are not read. tpl_out_of_memory(error) is for the parser, tpl_nomem(run) for the rendering. */
+#define tpl_syntax(p, status, ...) ((void)tpl_report_syntax(p, status, __VA_ARGS__), (status))
+#define tpl_fail(r, status, ...) ((void)tpl_report(r, status, __VA_ARGS__), (status))
+#define tpl_fail_undefined(r, value) ((void)tpl_report_undefined(r, value), WEIR_ERR_INVALID)
+#define tpl_nomem(r) (tpl_report_nomem(r) == WEIR_ERR_LIMIT ? WEIR_ERR_LIMIT : WEIR_ERR_NOMEM)
+#define tpl_out_of_memory(error) ((void)error_nomem(error, "chat template"), WEIR_ERR_NOMEM)
+
 /* --- arena ----------------------------------------------------------------------------------------------------------- */
 
 struct tpl_arena {
@@ -249,8 +257,8 @@ struct template
 enum weir_status tpl_lex(struct tpl_parser *p, const char *source, size_t size) WEIR_MUST_USE;
 enum weir_status tpl_parse(struct tpl_parser *p, struct tpl_node **body) WEIR_MUST_USE;
 
-/* Shared by the two parser files. */
-enum weir_status tpl_syntax(struct tpl_parser *p, enum weir_status status, const char *format, ...)
+/* Shared by the two parser files. tpl_syntax: "chat template, line 3: ..." at the current token. */
+enum weir_status tpl_report_syntax(struct tpl_parser *p, enum weir_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 struct tpl_node *tpl_node(struct tpl_parser *p, enum tpl_kind kind); /* at the current line; NULL without memory */
 enum weir_status tpl_expect(struct tpl_parser *p, int code, const char *what) WEIR_MUST_USE;
@@ -302,9 +310,9 @@ struct tpl_run {
 };
 
 /* "chat template, line 3: ..." */
-enum weir_status tpl_fail(struct tpl_run *r, enum weir_status status, const char *format, ...)
+enum weir_status tpl_report(struct tpl_run *r, enum weir_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-enum weir_status tpl_nomem(struct tpl_run *r); /* memory or TEMPLATE_MEMORY_BYTES_MAX ran out */
+enum weir_status tpl_report_nomem(struct tpl_run *r); /* memory or TEMPLATE_MEMORY_BYTES_MAX ran out */
 enum weir_status tpl_step(struct tpl_run *r, size_t work) WEIR_MUST_USE;
 enum weir_status tpl_enter(struct tpl_run *r) WEIR_MUST_USE; /* one level deeper; tpl_leave after success */
 static inline void tpl_leave(struct tpl_run *r)
@@ -328,7 +336,7 @@ enum weir_status tpl_item(struct tpl_run *r, const struct tpl_value *value, cons
                           struct tpl_value *out) WEIR_MUST_USE;
 enum weir_status tpl_undefined(struct tpl_run *r, struct tpl_value *out, const char *format, ...) WEIR_MUST_USE
     __attribute__((format(printf, 3, 4)));
-enum weir_status tpl_fail_undefined(struct tpl_run *r, const struct tpl_value *value);
+enum weir_status tpl_report_undefined(struct tpl_run *r, const struct tpl_value *value);
 const char *tpl_type_name(const struct tpl_value *value);      /* as Python calls it: "str", "NoneType" */
 bool tpl_number(const struct tpl_value *value, double *out);   /* of INT, FLOAT, BOOL */
 bool tpl_integer(const struct tpl_value *value, int64_t *out); /* of INT, BOOL */

@@ -32,7 +32,7 @@ static enum weir_status add_token(struct lexer *l, struct tpl_token token)
     if (p->n_tokens == l->capacity) {
         size_t capacity = l->capacity ? l->capacity * 2 : 256;
         struct tpl_token *tokens = mem_resize(p->tokens, capacity, sizeof *tokens);
-        if (!tokens) return error_nomem(p->error, "chat template");
+        if (!tokens) return tpl_out_of_memory(p->error);
         p->tokens = tokens;
         l->capacity = capacity;
     }
@@ -212,7 +212,7 @@ static enum weir_status unescape(struct lexer *l, const char **at, const char *e
     } else { /* kept with its backslash */
         ok = tpl_add_bytes(b, *at - 2, 2, TPL_TEMPLATE);
     }
-    return ok ? WEIR_OK : error_nomem(l->p->error, "chat template");
+    return ok ? WEIR_OK : tpl_out_of_memory(l->p->error);
 }
 
 static enum weir_status lex_string(struct lexer *l)
@@ -228,8 +228,7 @@ static enum weir_status lex_string(struct lexer *l)
         for (const char *at = begin; at < end;) {
             const char *stop = memchr(at, '\\', (size_t)(end - at));
             if (!stop) stop = end;
-            if (!tpl_add_bytes(&b, at, (size_t)(stop - at), TPL_TEMPLATE))
-                return error_nomem(l->p->error, "chat template");
+            if (!tpl_add_bytes(&b, at, (size_t)(stop - at), TPL_TEMPLATE)) return tpl_out_of_memory(l->p->error);
             at = stop;
             if (at == end) break;
             at++;
@@ -393,7 +392,7 @@ static char *normalise(struct tpl_arena *arena, const char *source, size_t *size
 enum weir_status tpl_lex(struct tpl_parser *p, const char *source, size_t size)
 {
     const char *copy = normalise(p->arena, source, &size);
-    if (!copy) return error_nomem(p->error, "chat template");
+    if (!copy) return tpl_out_of_memory(p->error);
     struct lexer lexer = {.p = p, .at = copy, .end = copy + size};
     enum weir_status status = lex_source(&lexer);
     return status ? status : add_code(&lexer, TPL_T_END);

@@ -11,7 +11,7 @@ typedef const char *const *end_names;
 
 static enum weir_status parse_body(struct tpl_parser *p, end_names ends, struct tpl_node **out);
 
-enum weir_status tpl_syntax(struct tpl_parser *p, enum weir_status status, const char *format, ...)
+enum weir_status tpl_report_syntax(struct tpl_parser *p, enum weir_status status, const char *format, ...)
 {
     char text[256];
     va_list args;
@@ -33,7 +33,7 @@ struct tpl_node *tpl_node(struct tpl_parser *p, enum tpl_kind kind)
 static enum weir_status new_node(struct tpl_parser *p, enum tpl_kind kind, struct tpl_node **out)
 {
     *out = tpl_node(p, kind);
-    return *out ? WEIR_OK : error_nomem(p->error, "chat template");
+    return *out ? WEIR_OK : tpl_out_of_memory(p->error);
 }
 
 enum weir_status tpl_expect(struct tpl_parser *p, int code, const char *what)
@@ -105,31 +105,42 @@ static enum weir_status parse_if(struct tpl_parser *p, struct tpl_node *node)
     return closing_tag(p, "endif");
 }
 
-/* A target of `for` or `set`: NAME, NAME.NAME, or several of them with commas. */
+/* NAME, or with `attributes` NAME.NAME. */
+static enum weir_status parse_target_name(struct tpl_parser *p, bool attributes, struct tpl_node **out)
+{
+    struct tpl_node *name, *attribute;
+    enum weir_status status = new_node(p, TPL_E_NAME, &name);
+    if (!status) status = take_name(p, &name->name);
+    if (status) return status;
+    *out = name;
+    if (!attributes || !tpl_accept(p, '.')) return WEIR_OK;
+    status = new_node(p, TPL_E_ATTR, &attribute);
+    if (!status) status = take_name(p, &attribute->name);
+    if (status) return status;
+    attribute->a = name;
+    *out = attribute;
+    return WEIR_OK;
+}
+
+/* A target of `for` or `set`: one name, or several with commas, in brackets or not. */
 static enum weir_status parse_target(struct tpl_parser *p, bool attributes, struct tpl_node **out)
 {
-    struct tpl_node *first = NULL, **next = &first;
+    struct tpl_node *first, *last, *tuple;
     bool brackets = tpl_accept(p, '('), is_tuple = false;
-    do {
-        if (first && tpl_peek(p)->code != TPL_T_NAME) break; /* a trailing comma */
-        enum weir_status status = new_node(p, TPL_E_NAME, next);
-        if (!status) status = take_name(p, &(*next)->name);
+    enum weir_status status = parse_target_name(p, attributes, &first);
+    if (status) return status;
+    for (last = first; tpl_accept(p, ','); last = last->next) {
+        is_tuple = true;
+        if (tpl_peek(p)->code != TPL_T_NAME || tpl_at_name(p, "in")) break; /* a trailing comma */
+        status = parse_target_name(p, attributes, &last->next);
         if (status) return status;
-        if (attributes && tpl_accept(p, '.')) {
-            struct tpl_node *attribute;
-            status = new_node(p, TPL_E_ATTR, &attribute);
-            if (!status) status = take_name(p, &attribute->name);
-            if (status) return status;
-            attribute->a = *next;
-            *next = attribute;
-        }
-        next = &(*next)->next;
-    } while (tpl_accept(p, ',') && (is_tuple = true));
+    }
     *out = first;
     if (is_tuple) {
-        enum weir_status status = new_node(p, TPL_E_TUPLE, out);
+        status = new_node(p, TPL_E_TUPLE, &tuple);
         if (status) return status;
-        (*out)->list = first;
+        tuple->list = first;
+        *out = tuple;
     }
     return brackets ? tpl_expect(p, ')', "`)`") : WEIR_OK;
 }

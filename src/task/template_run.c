@@ -91,7 +91,7 @@ static enum weir_status filter_chain(struct tpl_run *r, const struct tpl_node *c
     if (chain->a) status = filter_chain(r, chain->a, value);
     struct tpl_args args;
     if (!status) status = tpl_eval_args(r, chain->list, &args);
-    struct tpl_value result;
+    struct tpl_value result = {0};
     if (!status) status = tpl_filter(r, chain->name, value, &args, &result);
     if (!status) *value = result;
     tpl_leave(r);

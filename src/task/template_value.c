@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "task/template_internal.h"
 
-enum weir_status tpl_fail(struct tpl_run *r, enum weir_status status, const char *format, ...)
+enum weir_status tpl_report(struct tpl_run *r, enum weir_status status, const char *format, ...)
 {
     char text[WEIR_ERROR_TEXT_MAX];
     va_list args;
@@ -17,7 +17,7 @@ enum weir_status tpl_fail(struct tpl_run *r, enum weir_status status, const char
     return error_set(r->error, status, "chat template, line %u: %s", r->line, text);
 }
 
-enum weir_status tpl_nomem(struct tpl_run *r)
+enum weir_status tpl_report_nomem(struct tpl_run *r)
 {
     if (r->arena.used > TEMPLATE_MEMORY_BYTES_MAX / 2)
         return tpl_fail(r, WEIR_ERR_LIMIT, "the rendering needs more than %d bytes", TEMPLATE_MEMORY_BYTES_MAX);
@@ -69,7 +69,7 @@ enum weir_status tpl_undefined(struct tpl_run *r, struct tpl_value *out, const c
     return WEIR_OK;
 }
 
-enum weir_status tpl_fail_undefined(struct tpl_run *r, const struct tpl_value *value)
+enum weir_status tpl_report_undefined(struct tpl_run *r, const struct tpl_value *value)
 {
     return tpl_fail(r, WEIR_ERR_INVALID, "%.*s", (int)value->as.text.size,
                     value->as.text.data ? value->as.text.data : "");
