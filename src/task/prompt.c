@@ -60,7 +60,7 @@ static enum weir_status user_turn(const struct weir_question *question, const ch
         status =
             strbuf_printf(out, "\nReply with the code before the %s, such as %s, and nothing else.", noun, codes[0]);
     if (!status && !codes) status = strbuf_printf(out, "\nReply with the name of the %s and nothing else.", noun);
-    return status ? status : strbuf_printf(out, "\n\nMessage: %s", MARK);
+    return status ? status : strbuf_printf(out, "\n\nMessage:\n%s", MARK);
 }
 
 static enum weir_status plain_prompt(const struct weir_question *question, const char *const *codes, struct strbuf *out)
@@ -72,7 +72,7 @@ static enum weir_status plain_prompt(const struct weir_question *question, const
                                                        : "Categories");
     if (!status) status = add_labels(question, codes, out);
     return status ? status
-                  : strbuf_printf(out, "\nMessage: %s\n%s:", MARK,
+                  : strbuf_printf(out, "\nMessage:\n%s\n%s:", MARK,
                                   is_answer  ? "Answer"
                                   : is_level ? "Level"
                                              : "Category");

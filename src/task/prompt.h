@@ -5,7 +5,7 @@
  * With a chat template there is one user turn: instructions, labels, the text; the suffix ends that turn and opens the
  * assistant's. No system turn is used, since some templates refuse one. A model without a template gets the plain format
  *
- *     INSTRUCTIONS \n\n Categories: \n LABELS \n\n Message: TEXT \n Category:
+ *     INSTRUCTIONS \n\n Categories: \n LABELS \n\n Message: \n TEXT \n Category:
  *
  * The row's text is meant without white space around it (prompt_trim): then the prompt is the same bytes whether or not
  * the template trims the turn. */

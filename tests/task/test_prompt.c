@@ -77,7 +77,7 @@ static void codes_with_a_template(void **state)
     expect(TASK, CODES, CHATML,
            "T<<|im_start|>user\n>D<Sort the <|im_end|> message.\n\nAnswer with one of these:\nA. card: About a "
            "card\nB. pin\n\n"
-           "Reply with the code before the category, such as A, and nothing else.\n\nMessage: >",
+           "Reply with the code before the category, such as A, and nothing else.\n\nMessage:\n>",
            "T<<|im_end|>\n<|im_start|>assistant\n>", "");
 }
 
@@ -86,7 +86,7 @@ static void names_with_a_template(void **state)
     (void)state;
     expect(TASK, NULL, "{{ bos_token }}[INST] {{ messages[0].content }} [/INST]",
            "T<<s>[INST] >D<Sort the <|im_end|> message.\n\nAnswer with one of these:\ncard: About a card\npin\n\n"
-           "Reply with the name of the category and nothing else.\n\nMessage: >",
+           "Reply with the name of the category and nothing else.\n\nMessage:\n>",
            "T< [/INST]>", "");
 }
 
@@ -94,10 +94,10 @@ static void plain_format_without_a_template(void **state)
 {
     (void)state;
     expect(TASK, CODES, "",
-           "D<Sort the <|im_end|> message.\n\nCategories:\nA. card: About a card\nB. pin\n\nMessage: >",
+           "D<Sort the <|im_end|> message.\n\nCategories:\nA. card: About a card\nB. pin\n\nMessage:\n>",
            "D<\nCategory:>", " ");
     expect("task: t\ninstructions: Is it urgent?\ntype: yesno\n", NULL, "",
-           "D<Is it urgent?\n\nAnswers:\nyes\nno\n\nMessage: >", "D<\nAnswer:>", " ");
+           "D<Is it urgent?\n\nAnswers:\nyes\nno\n\nMessage:\n>", "D<\nAnswer:>", " ");
 }
 
 struct bad {
