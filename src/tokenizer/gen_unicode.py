@@ -4,7 +4,7 @@
     pip install unicodedata2==16.0.0 && src/tokenizer/gen_unicode.py > src/tokenizer/unicode_table.c
 
 The version is fixed: 16.0.0 is what the regex engine of PyPI tokenizers 0.23 uses (all code points agree in L, N, M and the five
-kinds of letter; tests/golden/unicode_classes.py checks it). Python's own unicodedata serves from 3.14 on.
+kinds of letter; tests/tokenizer/differ.py checks it). Python's own unicodedata serves from 3.14 on.
 """
 import sys
 

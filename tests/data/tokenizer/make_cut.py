@@ -13,7 +13,7 @@ from pathlib import Path
 import gguf
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent.parent / "golden"))
+sys.path.insert(0, str(HERE.parent.parent / "tokenizer"))
 import hf  # noqa: E402
 
 MERGES = 2500
