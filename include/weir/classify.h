@@ -27,6 +27,10 @@ WEIR_API enum weir_status weir_classifier_open(struct weir_engine *engine, const
                                                struct weir_error *error) WEIR_MUST_USE;
 WEIR_API void weir_classifier_close(struct weir_classifier **classifier);
 
+/* Answers every tuned question with this head instead of the one the profile chose. WEIR_ERR_INVALID without a profile. */
+WEIR_API enum weir_status weir_classifier_set_head(struct weir_classifier *classifier, enum weir_head_kind head,
+                                                   struct weir_error *error) WEIR_MUST_USE;
+
 /* The answer to one question for one text. */
 struct weir_decision {
     enum weir_status status; /* WEIR_OK, or why this row has no answer (the fields below are then zero) */
