@@ -27,8 +27,8 @@ WEIR_API enum weir_status weir_classifier_open(struct weir_engine *engine, const
                                                struct weir_error *error) WEIR_MUST_USE;
 WEIR_API void weir_classifier_close(struct weir_classifier **classifier);
 
-/* Answers every tuned question with this head instead of the one the profile chose. WEIR_ERR_INVALID without a profile. */
-WEIR_API enum weir_status weir_classifier_set_head(struct weir_classifier *classifier, enum weir_head_kind head,
+/* Answers tuned questions with this head of the profile instead of the profile's own choice. WEIR_ERR_INVALID without a profile. */
+WEIR_API enum weir_status weir_classifier_use_head(struct weir_classifier *classifier, enum weir_head_kind head,
                                                    struct weir_error *error) WEIR_MUST_USE;
 
 /* The answer to one question for one text. */

@@ -1,0 +1,347 @@
+/* The classifier: rows in, decisions out. Each question is answered by its profile's head, or zero-shot without one.
+ *
+ * Rows that cannot be answered (not UTF-8, too long) are set aside with their own status first; the others of a call share
+ * forward passes. */
+#include "weir/classify.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "decide/features_internal.h"
+#include "decide/head.h"
+#include "decide/zeroshot.h"
+#include "task/prompt.h"
+
+/* Enough short rows to fill a few passes. */
+enum { CLASSIFY_BATCH_ROWS = 32 };
+
+struct answerer {
+    const struct weir_question *question;
+    size_t offset;             /* of its probabilities in a row's */
+    struct zeroshot *zeroshot; /* NULL: answered by the profile */
+    size_t profile_question;
+    enum weir_head_kind head;
+};
+
+struct weir_classifier {
+    struct weir_engine *engine;
+    const struct weir_task *task;
+    const struct weir_profile *profile; /* NULL: all zero-shot */
+    size_t n_questions, n_probabilities;
+    struct answerer *answerers; /* [n_questions] */
+    bool reads_states;          /* some head needs hidden states */
+    struct feature_request request;
+    struct head_scratch scratch;
+};
+
+/* ---- open ---- */
+
+static bool find_profile_question(const struct weir_profile *profile, const char *name, size_t *index)
+{
+    struct weir_profile_info info;
+    if (!profile) return false;
+    weir_profile_info(profile, &info);
+    for (size_t i = 0; i < info.questions; i++) {
+        if (strcmp(profile->questions[i].name, name) != 0) continue;
+        *index = i;
+        return true;
+    }
+    return false;
+}
+
+static enum weir_status open_answerer(struct weir_classifier *c, size_t i, struct weir_error *error)
+{
+    struct answerer *a = &c->answerers[i];
+    a->question = weir_task_question(c->task, i);
+    a->offset = c->n_probabilities;
+    c->n_probabilities += a->question->n_labels;
+    if (find_profile_question(c->profile, a->question->name, &a->profile_question)) {
+        a->head = c->profile->questions[a->profile_question].head;
+        if (a->head != WEIR_HEAD_NGRAM) c->reads_states = true;
+        return WEIR_OK;
+    }
+    return zeroshot_open(c->engine, a->question, &a->zeroshot, error);
+}
+
+enum weir_status weir_classifier_open(struct weir_engine *engine, const struct weir_task *task,
+                                      const struct weir_profile *profile, struct weir_classifier **out,
+                                      struct weir_error *error)
+{
+    if (!weir_engine_tokenizer(engine))
+        return error_set(error, WEIR_ERR_INVALID, "the engine was opened without a tokenizer");
+    enum weir_status status = profile ? weir_profile_check(profile, engine, task, error) : WEIR_OK;
+    if (status) return status;
+    struct weir_classifier *c = mem_zero(1, sizeof *c);
+    if (!c) return error_nomem(error, "classifier");
+    c->engine = engine;
+    c->task = task;
+    c->profile = profile;
+    c->n_questions = weir_task_question_count(task);
+    c->answerers = mem_zero(c->n_questions, sizeof *c->answerers);
+    if (profile) c->request = (struct feature_request){profile->depths, profile->n_depths};
+    status = c->answerers ? WEIR_OK : error_nomem(error, "classifier");
+    for (size_t i = 0; !status && i < c->n_questions; i++) status = open_answerer(c, i, error);
+    if (status) {
+        weir_classifier_close(&c);
+        return status;
+    }
+    *out = c;
+    return WEIR_OK;
+}
+
+void weir_classifier_close(struct weir_classifier **handle)
+{
+    struct weir_classifier *c = *handle;
+    if (!c) return;
+    for (size_t i = 0; c->answerers && i < c->n_questions; i++) zeroshot_close(&c->answerers[i].zeroshot);
+    head_scratch_free(&c->scratch);
+    free(c->answerers);
+    free(c);
+    *handle = NULL;
+}
+
+enum weir_status weir_classifier_use_head(struct weir_classifier *c, enum weir_head_kind head, struct weir_error *error)
+{
+    if (!c->profile) return error_set(error, WEIR_ERR_INVALID, "a head was chosen, but there is no profile");
+    if ((unsigned)head >= WEIR_HEAD_KINDS) return error_set(error, WEIR_ERR_INVALID, "unknown head %d", (int)head);
+    c->reads_states = head != WEIR_HEAD_NGRAM;
+    for (size_t i = 0; i < c->n_questions; i++) c->answerers[i].head = head;
+    return WEIR_OK;
+}
+
+size_t weir_classifier_questions(const struct weir_classifier *c)
+{
+    return c->n_questions;
+}
+
+size_t weir_classifier_probabilities(const struct weir_classifier *c)
+{
+    return c->n_probabilities;
+}
+
+size_t weir_classifier_batch(const struct weir_classifier *c)
+{
+    (void)c;
+    return CLASSIFY_BATCH_ROWS;
+}
+
+/* ---- one call ---- */
+
+/* The rows of a call that one way of answering can take, packed together. */
+struct work {
+    struct weir_classifier *c;
+    const struct weir_string *texts;
+    size_t count;
+    struct weir_decision *decisions; /* [count, n_questions] */
+    double *probabilities;           /* [count, n_probabilities] */
+    struct weir_tokens *tokens;      /* [count]; the first n_rows are used */
+    size_t *rows;                    /* [count] row of each token list */
+    double *seconds;                 /* [count] by token list */
+    size_t n_rows;
+};
+
+static void fail_decision(struct weir_decision *decision, enum weir_status status, const char *text)
+{
+    *decision = (struct weir_decision){.status = status};
+    size_t size = strnlen(text, sizeof decision->error - 1); /* cut where it does not fit */
+    memcpy(decision->error, text, size);
+}
+
+static void fail_row(const struct work *w, size_t row, size_t question, enum weir_status status, const char *text)
+{
+    fail_decision(&w->decisions[row * w->c->n_questions + question], status, text);
+}
+
+static bool is_utf8(struct weir_string text)
+{
+    for (size_t at = 0; at < text.size;) {
+        utf8proc_int32_t point;
+        utf8proc_ssize_t left = (utf8proc_ssize_t)(text.size - at);
+        utf8proc_ssize_t size = utf8proc_iterate((const utf8proc_uint8_t *)text.data + at, left, &point);
+        if (size <= 0) return false;
+        at += (size_t)size;
+    }
+    return true;
+}
+
+static double *row_probabilities(const struct work *w, size_t row, const struct answerer *a)
+{
+    return w->probabilities + row * w->c->n_probabilities + a->offset;
+}
+
+/* The label of highest probability; of equals the first. */
+static void settle(const struct work *w, size_t row, size_t question, size_t fresh, size_t prefix, double seconds)
+{
+    const struct answerer *a = &w->c->answerers[question];
+    const double *p = row_probabilities(w, row, a);
+    size_t best = 0;
+    for (size_t i = 1; i < a->question->n_labels; i++)
+        if (p[i] > p[best]) best = i;
+    w->decisions[row * w->c->n_questions + question] = (struct weir_decision){.label = best,
+                                                                              .probability = p[best],
+                                                                              .probabilities = p,
+                                                                              .fresh_tokens = fresh,
+                                                                              .prefix_tokens = prefix,
+                                                                              .latency_ms = seconds * 1e3};
+}
+
+static bool usable_row(const struct work *w, size_t row, size_t question)
+{
+    if (is_utf8(w->texts[row])) return true;
+    fail_row(w, row, question, WEIR_ERR_FORMAT, "the text is not UTF-8");
+    return false;
+}
+
+static void forget_tokens(struct work *w)
+{
+    for (size_t i = 0; i < w->count; i++) w->tokens[i].count = 0;
+    w->n_rows = 0;
+}
+
+/* ---- zero-shot ---- */
+
+static enum weir_status gather_zeroshot(struct work *w, size_t question, struct weir_error *error)
+{
+    const struct zeroshot *z = w->c->answerers[question].zeroshot;
+    forget_tokens(w);
+    for (size_t row = 0; row < w->count; row++) {
+        if (!usable_row(w, row, question)) continue;
+        struct weir_string text = prompt_trim(w->texts[row]);
+        struct weir_tokens *tokens = &w->tokens[w->n_rows];
+        tokens->count = 0;
+        enum weir_status status = weir_tokenize(w->c->engine->tokenizer, text.data, text.size, 0, tokens, error);
+        if (status == WEIR_ERR_NOMEM) return status;
+        if (!status && tokens->count > zeroshot_text_tokens_max(z))
+            status = error_set(error, WEIR_ERR_TOO_LONG, "%zu tokens, at most %zu fit", tokens->count,
+                               zeroshot_text_tokens_max(z));
+        if (status)
+            fail_row(w, row, question, status, error->text);
+        else
+            w->rows[w->n_rows++] = row;
+    }
+    return WEIR_OK;
+}
+
+static enum weir_status answer_zeroshot(struct work *w, size_t question, struct weir_error *error)
+{
+    struct answerer *a = &w->c->answerers[question];
+    size_t n = a->question->n_labels;
+    enum weir_status status = gather_zeroshot(w, question, error);
+    double *p = mem_zero(w->n_rows * n, sizeof *p);
+    if (!status && !p) status = error_nomem(error, "probabilities");
+    if (!status) {
+        engine_lock(w->c->engine);
+        status = zeroshot_decide(a->zeroshot, w->tokens, w->n_rows, p, w->seconds, error);
+        engine_unlock(w->c->engine);
+    }
+    for (size_t i = 0; !status && i < w->n_rows; i++) {
+        memcpy(row_probabilities(w, w->rows[i], a), p + i * n, n * sizeof *p);
+        settle(w, w->rows[i], question, w->tokens[i].count + zeroshot_extra_tokens(a->zeroshot),
+               kv_end(a->zeroshot->prefix), w->seconds[i]);
+    }
+    free(p);
+    return status;
+}
+
+/* ---- tuned ---- */
+
+static enum weir_status gather_tuned(struct work *w, size_t question, struct weir_error *error)
+{
+    forget_tokens(w);
+    for (size_t row = 0; row < w->count; row++) {
+        if (!usable_row(w, row, question)) continue;
+        struct weir_tokens *tokens = &w->tokens[w->n_rows];
+        tokens->count = 0;
+        enum weir_status status = features_tokenize(w->c->engine, w->texts[row], tokens, error);
+        if (status == WEIR_ERR_NOMEM) return status;
+        if (status)
+            fail_row(w, row, question, status, error->text);
+        else
+            w->rows[w->n_rows++] = row;
+    }
+    return WEIR_OK;
+}
+
+static enum weir_status read_states(struct work *w, float *states, struct weir_error *error)
+{
+    engine_lock(w->c->engine);
+    enum weir_status status =
+        features_of_tokens(w->c->engine, w->tokens, w->n_rows, &w->c->request, states, w->seconds, error);
+    engine_unlock(w->c->engine);
+    return status;
+}
+
+/* `states`: [n_rows, floats], NULL when no head reads them. */
+static enum weir_status decide_tuned(struct work *w, size_t question, const float *states, size_t floats,
+                                     struct weir_error *error)
+{
+    struct weir_classifier *c = w->c;
+    const struct answerer *a = &c->answerers[question];
+    for (size_t i = 0; i < w->n_rows; i++) {
+        size_t row = w->rows[i];
+        double start = clock_seconds();
+        enum weir_status status =
+            head_decide(c->profile, a->profile_question, a->head, w->texts[row], states ? states + i * floats : NULL,
+                        &c->scratch, row_probabilities(w, row, a), error);
+        double seconds = clock_seconds() - start + (states ? w->seconds[i] : 0);
+        if (status == WEIR_ERR_NOMEM) return status;
+        if (status)
+            fail_row(w, row, question, status, error->text);
+        else
+            settle(w, row, question, states ? w->tokens[i].count : 0, 0, seconds);
+    }
+    return WEIR_OK;
+}
+
+static enum weir_status answer_tuned(struct work *w, struct weir_error *error)
+{
+    struct weir_classifier *c = w->c;
+    size_t floats = c->request.n_depths * FEATURE_POOLS * c->engine->model->shape.n_embd;
+    float *states = NULL;
+    enum weir_status status = WEIR_OK;
+    bool gathered = false;
+    for (size_t q = 0; !status && q < c->n_questions; q++) {
+        if (c->answerers[q].zeroshot) continue;
+        status = gather_tuned(w, q, error); /* the same rows for every question: sets aside what cannot be answered */
+        if (!status && c->reads_states && !gathered) {
+            states = mem_zero(w->n_rows, floats * sizeof(float));
+            status = states ? read_states(w, states, error) : error_nomem(error, "hidden states");
+        }
+        gathered = true;
+        if (!status) status = decide_tuned(w, q, states, floats, error);
+    }
+    free(states);
+    return status;
+}
+
+static bool has_tuned(const struct weir_classifier *c)
+{
+    for (size_t i = 0; i < c->n_questions; i++)
+        if (!c->answerers[i].zeroshot) return true;
+    return false;
+}
+
+enum weir_status weir_classify(struct weir_classifier *c, const struct weir_string *texts, size_t count,
+                               struct weir_decision *decisions, double *probabilities, struct weir_error *error)
+{
+    struct weir_error own;
+    if (!error) error = &own;
+    struct work w = {.c = c, .texts = texts, .count = count, .decisions = decisions, .probabilities = probabilities};
+    memset(probabilities, 0, count * c->n_probabilities * sizeof *probabilities);
+    w.tokens = mem_zero(count, sizeof *w.tokens);
+    w.rows = mem_zero(count, sizeof *w.rows);
+    w.seconds = mem_zero(count, sizeof *w.seconds);
+    enum weir_status status = w.tokens && w.rows && w.seconds ? WEIR_OK : error_nomem(error, "classify");
+    if (!status && has_tuned(c)) status = answer_tuned(&w, error);
+    for (size_t q = 0; !status && q < c->n_questions; q++)
+        if (c->answerers[q].zeroshot) status = answer_zeroshot(&w, q, error);
+    for (size_t i = 0; w.tokens && i < count; i++) weir_tokens_free(&w.tokens[i]);
+    free(w.tokens);
+    free(w.rows);
+    free(w.seconds);
+    return status;
+}

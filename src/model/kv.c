@@ -1,0 +1,81 @@
+#include "model/kv.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+static size_t element_bytes(enum weir_kv_type type)
+{
+    return type == WEIR_KV_F32 ? 4 : 2;
+}
+
+size_t kv_bytes_per_token(const struct model_shape *shape, enum weir_kv_type type)
+{
+    return (size_t)2 * shape->n_layers * shape->n_kv_heads * shape->head_dim * element_bytes(type);
+}
+
+enum weir_status kv_open(const struct model_shape *shape, enum weir_kv_type type, uint32_t tokens, bool one_layer,
+                         struct kv *parent, struct kv **out, struct weir_error *error)
+{
+    assert(tokens <= MODEL_CTX_MAX);
+    struct kv *kv = mem_zero(1, sizeof *kv);
+    if (!kv) return error_nomem(error, "kv node");
+    kv->references = 1;
+    kv->type = type;
+    kv->one_layer = one_layer;
+    kv->capacity = (tokens + KV_BLOCK - 1) / KV_BLOCK * KV_BLOCK;
+    kv->k_bytes = (size_t)kv->capacity * shape->head_dim * element_bytes(type);
+    kv->head_bytes = 2 * kv->k_bytes;
+    kv->layer_bytes = shape->n_kv_heads * kv->head_bytes;
+    kv->heads = shape->n_kv_heads;
+    kv->layers = one_layer ? 1 : shape->n_layers;
+    kv->data =
+        mem_zero(one_layer ? 1 : shape->n_layers, kv->layer_bytes); /* large ones are zero pages, taken when touched */
+    if (!kv->data) {
+        free(kv);
+        return error_set(error, WEIR_ERR_NOMEM, "out of memory: keys and values of %u tokens", tokens);
+    }
+    if (parent) {
+        assert(!parent->one_layer);
+        parent->references++;
+        kv->parent = parent;
+        kv->start = kv_end(parent);
+    }
+    *out = kv;
+    return WEIR_OK;
+}
+
+void kv_close(struct kv **handle)
+{
+    struct kv *kv = *handle;
+    *handle = NULL;
+    while (kv && --kv->references == 0) {
+        struct kv *parent = kv->parent;
+        free(kv->data);
+        free(kv);
+        kv = parent;
+    }
+}
+
+enum weir_status kv_grow(struct kv *kv, uint32_t tokens, struct weir_error *error)
+{
+    if (tokens <= kv->capacity) return WEIR_OK;
+    struct kv grown = *kv;
+    grown.capacity = (tokens + KV_BLOCK - 1) / KV_BLOCK * KV_BLOCK;
+    grown.k_bytes = kv->k_bytes / kv->capacity * grown.capacity;
+    grown.head_bytes = 2 * grown.k_bytes;
+    grown.layer_bytes = kv->heads * grown.head_bytes;
+    grown.data = mem_zero(kv->layers, grown.layer_bytes);
+    if (!grown.data) return error_set(error, WEIR_ERR_NOMEM, "out of memory: keys and values of %u tokens", tokens);
+    for (uint32_t layer = 0; layer < kv->layers; layer++)
+        for (uint32_t head = 0; head < kv->heads; head++) {
+            memcpy(kv_keys(&grown, layer, head), kv_keys(kv, layer, head), kv->k_bytes);
+            memcpy(kv_values(&grown, layer, head), kv_values(kv, layer, head), kv->k_bytes);
+        }
+    free(kv->data);
+    *kv = grown;
+    return WEIR_OK;
+}

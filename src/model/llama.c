@@ -1,0 +1,67 @@
+/* llama: Llama 2 and 3.1, SmolLM2 and every model converted under that name.
+ *
+ *   h  = rmsnorm(x; attn_norm)
+ *   q, k, v = Wq h, Wk h, Wv h                     grouped heads: n_heads / n_kv_heads query heads share a kv head
+ *   rotate q, k                                    adjacent pairs (the GGUF converter permutes Wq and Wk so)
+ *   x += Wo attention(q, k, v)
+ *   h  = rmsnorm(x; ffn_norm)
+ *   x += Wdown (silu(Wgate h) * Wup h)
+ *
+ * Touvron et al. 2023 (arXiv 2307.09288); RoPE: arXiv 2104.09864. Llama 3.1 divides the rope frequencies by the factors of
+ * tensor rope_freqs.weight. */
+#include "base/error.h"
+#include "model/forward.h"
+
+#include <math.h>
+
+static enum weir_status llama_read_shape(struct model *model, struct weir_error *error)
+{
+    struct model_shape *s = &model->shape;
+    struct rope *rope = &s->rope[ROPE_GLOBAL];
+    s->attn_scale = 1.0f / sqrtf((float)s->head_dim);
+    enum weir_status status = model_read_rope_scaling(model, rope, error);
+    if (!status && model_has_tensor(model, "rope_freqs.weight"))
+        status = model_take_vector(model, &rope->factors, s->n_rot / 2, "rope_freqs.weight", 0, error);
+    return status;
+}
+
+static enum weir_status llama_read_layer(struct model *model, uint32_t i, struct weir_error *error)
+{
+    const struct model_shape *s = &model->shape;
+    struct model_layer *l = &model->layers[i];
+    size_t d = s->n_embd, q = (size_t)s->n_heads * s->head_dim, kv = (size_t)s->n_kv_heads * s->head_dim, ff = s->n_ff;
+    enum weir_status status;
+    if ((status = model_take_vector(model, &l->attn_norm, d, "blk.%u.attn_norm.weight", i, error)) ||
+        (status = model_take_matrix(model, &l->wq, q, d, "blk.%u.attn_q.weight", i, error)) ||
+        (status = model_take_matrix(model, &l->wk, kv, d, "blk.%u.attn_k.weight", i, error)) ||
+        (status = model_take_matrix(model, &l->wv, kv, d, "blk.%u.attn_v.weight", i, error)) ||
+        (status = model_take_matrix(model, &l->wo, d, q, "blk.%u.attn_output.weight", i, error)) ||
+        (status = model_take_vector(model, &l->ffn_norm, d, "blk.%u.ffn_norm.weight", i, error)) ||
+        (status = model_take_matrix(model, &l->w_gate, ff, d, "blk.%u.ffn_gate.weight", i, error)) ||
+        (status = model_take_matrix(model, &l->w_up, ff, d, "blk.%u.ffn_up.weight", i, error)) ||
+        (status = model_take_matrix(model, &l->w_down, d, ff, "blk.%u.ffn_down.weight", i, error)))
+        return status;
+    return WEIR_OK;
+}
+
+static void llama_layer(struct forward *f, uint32_t i)
+{
+    const struct model_layer *l = &f->model->layers[i];
+    const struct model_shape *s = &f->model->shape;
+
+    forward_products(f, f->x, s->n_embd, l->attn_norm,
+                     (struct product[]){{&l->wq, f->q}, {&l->wk, f->k}, {&l->wv, f->v}}, 3);
+    forward_rope_and_store(f, i, ROPE_ADJACENT);
+    forward_keep_outputs(f);
+    forward_attention(f, i);
+    forward_products(f, f->attention, l->wo.cols, NULL, (struct product[]){{&l->wo, f->h}}, 1);
+    forward_add(f, NULL);
+
+    forward_products(f, f->x, s->n_embd, l->ffn_norm, (struct product[]){{&l->w_gate, f->gate}, {&l->w_up, f->up}}, 2);
+    forward_gate(f, GATE_SILU);
+    forward_products(f, f->gate, s->n_ff, NULL, (struct product[]){{&l->w_down, f->h}}, 1);
+    forward_add(f, NULL);
+}
+
+const struct model_family family_llama = {
+    .architecture = "llama", .read_shape = llama_read_shape, .read_layer = llama_read_layer, .layer = llama_layer};

@@ -1,0 +1,125 @@
+/* A model: shapes and weights of one GGUF file, ready for the forward pass. Immutable after model_open; shared by threads.
+ *
+ * Names are those of the papers and of the GGUF file. One file per architecture family (llama.c, gemma3.c) describes how
+ * shapes are read and what one layer computes; adding a family is a new file and a line in the table of family.c. */
+#ifndef WEIR_MODEL_MODEL_H
+#define WEIR_MODEL_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/threads.h"
+#include "kernels/kernels.h"
+#include "weir/gguf.h"
+#include "weir/status.h"
+
+/* Limits on shapes: products of any three of them fit in size_t. */
+enum {
+    MODEL_LAYERS_MAX = 512,
+    MODEL_EMBD_MAX = 1 << 16,
+    MODEL_FF_MAX = 1 << 18,
+    MODEL_HEADS_MAX = 1 << 10,
+    MODEL_HEAD_DIM_MAX = 1 << 10,
+    MODEL_VOCAB_MAX = 1 << 20,
+    MODEL_CTX_MAX = 1 << 22
+};
+
+/* One rotary embedding: angle(position, i) = position * scale / factor[i] * base^(-2 i / n_rot), i < n_rot/2. */
+struct rope {
+    double base;
+    double scale;         /* 1 / the linear scaling factor */
+    const float *factors; /* [n_rot/2], NULL: all 1 */
+};
+
+enum { ROPE_GLOBAL = 0, ROPE_LOCAL = 1, ROPE_KINDS = 2 };
+
+struct model_shape {
+    uint32_t n_layers, n_embd, n_heads, n_kv_heads, head_dim, n_ff, n_vocab, ctx_train;
+    uint32_t n_rot;          /* rotated dimensions of a head, even */
+    uint32_t sliding_window; /* keys a local layer sees, itself included; 0: every layer sees all */
+    float rms_eps;
+    float attn_scale; /* scores are scaled by it */
+    float embd_scale; /* token embeddings are multiplied by it */
+    struct rope rope[ROPE_KINDS];
+    bool has_local_rope; /* rope[ROPE_LOCAL] is used */
+};
+
+/* Weights of a layer; what the family does not have is zero. Norm weights are floats [n_embd] (q_norm, k_norm: [head_dim]). */
+struct model_layer {
+    bool is_local; /* sliding window, rope[ROPE_LOCAL] */
+    const float *attn_norm, *q_norm, *k_norm, *post_attn_norm, *ffn_norm, *post_ffn_norm;
+    struct matrix wq, wk, wv,
+        wo; /* [n_heads*head_dim, n_embd], [n_kv_heads*head_dim, n_embd] x2, [n_embd, n_heads*head_dim] */
+    struct matrix w_gate, w_up, w_down; /* [n_ff, n_embd] x2, [n_embd, n_ff] */
+};
+
+struct model;
+struct forward;
+
+/* What a family provides. */
+struct model_family {
+    const char *architecture; /* general.architecture */
+    /* Fills shape from metadata beyond what every family has (model_load.c reads those first). */
+    enum weir_status (*read_shape)(struct model *model, struct weir_error *error);
+    /* Takes the tensors of layer `index` (model_take_* below). */
+    enum weir_status (*read_layer)(struct model *model, uint32_t index, struct weir_error *error);
+    /* x += attention(x), x += ffn(x): one layer over the batch in `f`. */
+    void (*layer)(struct forward *f, uint32_t index);
+};
+
+extern const struct model_family family_llama;
+extern const struct model_family family_gemma3;
+
+/* NULL: unknown. */
+const struct model_family *model_family_find(struct weir_string architecture);
+/* "llama, gemma3": for error texts. */
+const char *model_family_names(void);
+
+struct model {
+    const struct weir_gguf *gguf; /* not owned */
+    const struct model_family *family;
+    struct kernels kernels;
+    struct model_shape shape;
+    struct model_layer *layers; /* [n_layers], owned */
+    struct matrix embd;         /* [n_vocab, n_embd] */
+    struct matrix output;       /* [n_vocab, n_embd]; the embedding when tied */
+    const float *output_norm;   /* [n_embd] */
+
+    float *floats; /* arena of every float32 vector above, owned */
+    size_t floats_used, floats_size;
+    uint8_t *tiles; /* arena of repacked weights, owned */
+    size_t tiles_bytes;
+    bool *tensor_taken; /* [tensor count] while loading: a tensor nobody takes is an error */
+};
+
+/* Reads shapes and tensors of `gguf`, which must outlive the model, and repacks weights for `level` on `pool`. */
+enum weir_status model_open(const struct weir_gguf *gguf, enum cpu_level level, struct thread_pool *pool,
+                            struct model **out, struct weir_error *error) WEIR_MUST_USE;
+void model_close(struct model **model);
+
+/* ---- for the families, while loading ---- */
+
+/* Metadata "ARCH.key". A missing required key or one of the wrong type or range is WEIR_ERR_FORMAT naming it. */
+enum weir_status model_key_u32(struct model *model, const char *key, uint32_t low, uint32_t high, uint32_t *out,
+                               struct weir_error *error) WEIR_MUST_USE;
+/* The same, with a value for a missing key. */
+enum weir_status model_key_u32_or(struct model *model, const char *key, uint32_t low, uint32_t high, uint32_t missing,
+                                  uint32_t *out, struct weir_error *error) WEIR_MUST_USE;
+enum weir_status model_key_f32(struct model *model, const char *key, double low, double high, double *out,
+                               struct weir_error *error) WEIR_MUST_USE;
+enum weir_status model_key_f32_or(struct model *model, const char *key, double low, double high, double missing,
+                                  double *out, struct weir_error *error) WEIR_MUST_USE;
+
+/* rope.scaling.type: none or linear into rope->scale; any other type is WEIR_ERR_UNSUPPORTED naming it. */
+enum weir_status model_read_rope_scaling(struct model *model, struct rope *rope,
+                                         struct weir_error *error) WEIR_MUST_USE;
+
+/* Tensor `name` (with %u for the layer) as a matrix [rows, cols], or as float32 vector [size]; the shape must be exactly that. */
+enum weir_status model_take_matrix(struct model *model, struct matrix *out, size_t rows, size_t cols,
+                                   const char *name_format, uint32_t layer, struct weir_error *error) WEIR_MUST_USE;
+enum weir_status model_take_vector(struct model *model, const float **out, size_t size, const char *name_format,
+                                   uint32_t layer, struct weir_error *error) WEIR_MUST_USE;
+bool model_has_tensor(const struct model *model, const char *name);
+
+#endif
