@@ -24,8 +24,8 @@ enum { WEIR_EVAL_ECE_BINS = 15 };
 struct weir_eval_rows {
     size_t count;
     size_t n_classes;
-    const int32_t *gold;         /* [count], 0..n_classes-1 */
-    const int32_t *predicted;    /* [count], 0..n_classes-1, or -1: no answer (an error row, an abstention) */
+    const int32_t *gold;      /* [count], 0..n_classes-1; -1, where predicted is -1 too: a row that could not be read */
+    const int32_t *predicted; /* [count], 0..n_classes-1, or -1: no answer (an error row, an abstention) */
     const double *probability;   /* [count], of the predicted class, 0..1; not read where predicted is -1; NULL: none */
     const double *probabilities; /* [count, n_classes]; not read where predicted is -1; NULL: no Brier score, no NLL */
 };

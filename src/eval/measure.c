@@ -16,6 +16,7 @@ static enum weir_status rows_check(const struct weir_eval_rows *rows, struct wei
 {
     for (size_t i = 0; i < rows->count; i++) {
         int32_t gold = rows->gold[i], predicted = rows->predicted[i];
+        if (gold == -1 && predicted == -1) continue;
         if (gold < 0 || (size_t)gold >= rows->n_classes)
             return error_set(error, WEIR_ERR_INVALID, "row %zu: gold class %d of %zu", i, (int)gold, rows->n_classes);
         if (predicted < -1 || (predicted >= 0 && (size_t)predicted >= rows->n_classes))
@@ -40,7 +41,7 @@ static void classes_count(const struct weir_eval_rows *rows, struct weir_eval_cl
 {
     for (size_t k = 0; k < rows->n_classes; k++) classes[k] = (struct weir_eval_class){0};
     for (size_t i = 0; i < rows->count; i++) {
-        classes[rows->gold[i]].support++;
+        if (rows->gold[i] >= 0) classes[rows->gold[i]].support++;
         if (rows->predicted[i] < 0) continue;
         classes[rows->predicted[i]].predicted++;
         if (rows->predicted[i] == rows->gold[i]) classes[rows->gold[i]].correct++;

@@ -171,6 +171,20 @@ static void rows_without_answer_are_wrong(void **state)
     near("ECE", s.ece, (0.446 + 0.325 + 0.01 + 0.273 + 0.627) / 10, 1e-12);
 }
 
+/* A row whose label is not known because the row could not be read counts in the accuracy and in no class. */
+static void rows_that_could_not_be_read_are_wrong(void **state)
+{
+    (void)state;
+    const int32_t g[3] = {0, 1, -1}, p[3] = {0, 1, -1};
+    struct weir_eval_rows rows = {.count = 3, .n_classes = 2, .gold = g, .predicted = p};
+    struct weir_eval_summary s;
+    struct weir_eval_class classes[2];
+    assert_int_equal(weir_eval_measure(&rows, &s, classes, NULL), WEIR_OK);
+    near("accuracy", s.accuracy, 2.0 / 3, 1e-15);
+    near("macro F1", s.macro_f1, 1, 1e-15);
+    assert_int_equal(classes[0].support + classes[1].support, 2);
+}
+
 static void nothing_to_measure(void **state)
 {
     (void)state;
@@ -272,11 +286,17 @@ static void quantiles(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(incomplete_beta),    cmocka_unit_test(incomplete_beta_is_the_binomial_tail),
-        cmocka_unit_test(intervals),          cmocka_unit_test(upper_bounds),
-        cmocka_unit_test(measures),           cmocka_unit_test(rows_without_answer_are_wrong),
-        cmocka_unit_test(nothing_to_measure), cmocka_unit_test(values_out_of_range_are_refused),
-        cmocka_unit_test(ece_bin_edges),      cmocka_unit_test(coverage),
+        cmocka_unit_test(incomplete_beta),
+        cmocka_unit_test(incomplete_beta_is_the_binomial_tail),
+        cmocka_unit_test(intervals),
+        cmocka_unit_test(upper_bounds),
+        cmocka_unit_test(measures),
+        cmocka_unit_test(rows_without_answer_are_wrong),
+        cmocka_unit_test(rows_that_could_not_be_read_are_wrong),
+        cmocka_unit_test(nothing_to_measure),
+        cmocka_unit_test(values_out_of_range_are_refused),
+        cmocka_unit_test(ece_bin_edges),
+        cmocka_unit_test(coverage),
         cmocka_unit_test(quantiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,43 @@
+/* What the commands of the program share: how they are found, how they end, how they complain.
+ *
+ * The program uses only the public headers of include/weir. Results go to standard output, everything else to standard error. */
+#ifndef WEIR_CLI_H
+#define WEIR_CLI_H
+
+#include <stddef.h>
+
+#include "weir/status.h"
+
+/* Exit status of every command. */
+enum cli_exit {
+    CLI_DONE = 0,
+    CLI_FAILED = 1,     /* a file, memory, the machine */
+    CLI_USAGE = 2,      /* the command line */
+    CLI_ROW_ERRORS = 3, /* done, but some rows are errors */
+    CLI_REFUSED = 4     /* the parts do not belong together, or this build does not support them */
+};
+
+struct command {
+    const char *name;
+    const char *summary;               /* one line of `weir --help` */
+    int (*run)(int argc, char **argv); /* argv[0] is "weir NAME"; returns enum cli_exit */
+};
+
+extern const struct command command_inspect, command_tokenize, command_report;
+
+/* Prints "weir: TEXT" and returns the exit status that belongs to error->status. */
+int cli_fail(const struct weir_error *error);
+
+/* Prints "weir: ..." and returns `status`. */
+int cli_say(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* "weir: out of memory"; CLI_FAILED. */
+int cli_nomem(void);
+
+/* A whole number in [low, high] and nothing else. false: `text` is not one. */
+int cli_number(const char *text, long low, long high, long *out);
+
+/* Flushes standard output. CLI_FAILED when it could not be written; silent about a reader that left. */
+int cli_flush(void);
+
+#endif

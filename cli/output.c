@@ -1,0 +1,110 @@
+#include "output.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+/* What an interrupt must remove; set while a temporary file exists. */
+static const char *volatile temporary_to_remove;
+
+static void remove_and_die(int signal_number)
+{
+    const char *path = temporary_to_remove;
+    if (path) (void)unlink(path);
+    (void)signal(signal_number, SIG_DFL);
+    (void)raise(signal_number);
+}
+
+static void guard(const char *path)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    temporary_to_remove = path;
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        (void)signal(signals[i], path ? remove_and_die : SIG_DFL);
+}
+
+/* Where the bytes should end up: the file behind a symbolic link, so that the link stays. Owned by the caller. */
+static char *target_of(const char *path)
+{
+    char *target = realpath(path, NULL);
+    return target ? target : strdup(path);
+}
+
+static bool is_special_file(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+}
+
+static int open_directly(struct output *output, const char *path)
+{
+    output->file = fopen(path, "wb");
+    return output->file ? CLI_DONE : cli_say(CLI_FAILED, "%s: cannot open: %s", path, strerror(errno));
+}
+
+int output_open(struct output *output, const char *path)
+{
+    *output = (struct output){.path = path};
+    if (!path || strcmp(path, "-") == 0) {
+        output->file = stdout;
+        output->path = NULL;
+        return CLI_DONE;
+    }
+    if (is_special_file(path)) return open_directly(output, path);
+    output->target = target_of(path);
+    if (!output->target || asprintf(&output->temporary, "%s.%ld.tmp", output->target, (long)getpid()) < 0) {
+        free(output->target);
+        *output = (struct output){0};
+        return cli_nomem();
+    }
+    output->file = fopen(output->temporary, "wb");
+    if (!output->file) {
+        int status = cli_say(CLI_FAILED, "%s: cannot create: %s", output->temporary, strerror(errno));
+        free(output->temporary);
+        output->temporary = NULL;
+        output_discard(output);
+        return status;
+    }
+    guard(output->temporary);
+    return CLI_DONE;
+}
+
+static int complain(const struct output *output)
+{
+    if (errno == EPIPE) return CLI_FAILED;
+    return cli_say(CLI_FAILED, "%s: cannot write: %s", output->path ? output->path : "standard output",
+                   strerror(errno));
+}
+
+int output_commit(struct output *output)
+{
+    int status = CLI_DONE;
+    if (fflush(output->file) != 0 || ferror(output->file)) status = complain(output);
+    if (!status && output->temporary && fsync(fileno(output->file)) != 0) status = complain(output);
+    if (!status && output->temporary && rename(output->temporary, output->target) != 0) status = complain(output);
+    if (!status && output->temporary) {
+        guard(NULL);
+        free(output->temporary);
+        output->temporary = NULL;
+    }
+    output_discard(output);
+    return status;
+}
+
+void output_discard(struct output *output)
+{
+    if (output->file && output->file != stdout) (void)fclose(output->file);
+    if (output->temporary) {
+        (void)unlink(output->temporary);
+        guard(NULL);
+    }
+    free(output->temporary);
+    free(output->target);
+    *output = (struct output){0};
+}

@@ -1,0 +1,36 @@
+/* How far a long command is, on standard error: a bar with rate and time left on a terminal, plain lines otherwise.
+ *
+ * The bar is drawn at most ten times a second and erased at the end; colour only where the terminal has it (TERM not "dumb") and
+ * NO_COLOR is not set. Elsewhere a line comes every five seconds. */
+#ifndef WEIR_CLI_PROGRESS_H
+#define WEIR_CLI_PROGRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct progress {
+    const char *unit; /* "rows"; not owned */
+    char stage[64];
+    bool is_quiet, is_terminal, has_colour;
+    bool is_drawn;        /* a bar is on the screen */
+    size_t total;         /* 0: not known */
+    double started;       /* seconds, monotonic clock; of the stage */
+    double shown;         /* when something was last shown */
+    double measured;      /* when the rate was last taken, */
+    size_t measured_done; /* and what was done then */
+    double rate;          /* units a second, exponentially weighted: the last ten seconds or so; 0: not known yet */
+};
+
+void progress_open(struct progress *progress, const char *unit, bool is_quiet);
+
+/* A new stage with its own total (0: not known) starts the clock and the rate anew. */
+void progress_stage(struct progress *progress, const char *stage, size_t total);
+void progress_update(struct progress *progress, size_t done);
+
+/* Erases the bar, so that other text can follow. */
+void progress_clear(struct progress *progress);
+
+/* Seconds on the monotonic clock. */
+double progress_clock(void);
+
+#endif
