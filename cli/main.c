@@ -8,7 +8,7 @@
 #include "cli.h"
 
 static const struct command *const commands[] = {
-    &command_inspect, &command_tokenize, &command_logits, &command_bench, &command_report,
+    &command_inspect, &command_tokenize, &command_logits, &command_bench, &command_tune, &command_report,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
