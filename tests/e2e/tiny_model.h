@@ -1,0 +1,32 @@
+/* A tiny language model of random weights with a byte-level vocabulary, for tests that run the whole engine.
+ * The same description gives the same bytes. Needs no test library. */
+#ifndef WEIR_TESTS_TINY_MODEL_H
+#define WEIR_TESTS_TINY_MODEL_H
+
+#include <stdint.h>
+
+#include "weir/status.h"
+
+enum {
+    TINY_EMBD = 64,
+    TINY_LAYERS = 2,
+    TINY_HEADS = 4,
+    TINY_KV_HEADS = 2,
+    TINY_HEAD_DIM = 16,
+    TINY_FF = 128,
+    TINY_CTX = 2048
+};
+
+struct tiny_model {
+    const char *architecture; /* "llama" or "gemma3"; another name gets the tensors of llama */
+    uint32_t sliding_window;  /* gemma3: keys that layer 0 sees; layer 1 sees all */
+    uint64_t seed;
+    const char *left_out; /* a tensor that is not written; NULL: none */
+    const char *widened;  /* a vector or matrix written with 32 columns too many; NULL: none */
+};
+
+/* Writes the model file at `path`. */
+enum weir_status tiny_model_save(const struct tiny_model *model, const char *path,
+                                 struct weir_error *error) WEIR_MUST_USE;
+
+#endif
