@@ -3,19 +3,26 @@
     python3 tests/golden/logits.py --weir build/cli/weir --goldens FOLDER --levels ref,avx2
 
 FOLDER/logits/manifest.json lists the cases. Measure: RMS of the difference over the standard deviation of the reference.
-  - float32 weights: at most 1e-5 (agreement to rounding);
+  - float32 weights: at most 1e-5 (agreement to rounding). llama.cpp's gemma3 is not exact, so weir is held to that bound against
+    reference.py (rows "... exact") and to a wider one against llama.cpp;
   - quantised weights (named quant-*): at most 1.15 times llama.cpp's own distance from the same reference, which is
     float32 arithmetic over the dequantised weights.
 Cases of architectures that weir does not read yet are named and neither passed nor failed.
 """
+import math
 import struct
 import sys
 from pathlib import Path
 
 import common
+import reference
 
 SUPPORTED = ("llama", "gemma3")  # architectures weir reads
 FLOAT_BOUND = 1e-5
+EXACT = {"gemma3": reference.Gemma3}  # architectures for which llama.cpp's answers are not exact
+# llama.cpp's CPU code reads gelu from a table of 16-bit floats: its gemma3 answers are 4.4e-4 from exact arithmetic
+# (docs/models/gemma3.md). About twice that still finds a wrong window, rotation or norm, which move the logits far more.
+GELU_TABLE_BOUND = 1e-3
 QUANT_FACTOR = 1.15
 
 
@@ -30,23 +37,41 @@ def architecture(path):
     return data[at + 12:at + 12 + size].decode()
 
 
-def check(options, folder, case, level):
-    """One row of the table, and whether the case passed."""
+def targets(folder, case, family):
+    """What a case is compared with: (name, expected logits, bound)."""
     name = case["logits"].removesuffix(".f32")
-    bound = QUANT_FACTOR * case["llama_cpp_rel_rms"] if name.startswith("quant-") else FLOAT_BOUND
+    golden = common.floats(folder / case["logits"])
+    if name.startswith("quant-"):
+        return [(name, golden, QUANT_FACTOR * case["llama_cpp_rel_rms"])]
+    if family not in EXACT:
+        return [(name, golden, FLOAT_BOUND)]
+    exact = EXACT[family](folder / case["model"]).logits(case["tokens"])
+    return [(f"{name} exact", exact, FLOAT_BOUND), (f"{name} llama.cpp", golden, GELU_TABLE_BOUND)]
+
+
+def compare(found, expected):
+    """Relative RMS difference; NaN, which no bound admits, when there is nothing to compare."""
+    if len(found) != len(expected):
+        return math.nan
+    return common.rms_difference(found, expected) / common.deviation(expected)
+
+
+def check(options, folder, case, expectations, level):
+    """The rows of the table for one case at one level, each with whether it passed."""
     peer = f"{case['llama_cpp_rel_rms']:.2e}" if "llama_cpp_rel_rms" in case else "-"
-    expected = common.floats(folder / case["logits"])
     try:
         found = common.logits(options.weir, level, folder / case["model"], case["tokens"], case["n_ctx"])
     except common.Failure as failure:
-        print(f"{name} at {level}: {failure}")
-        return [name, level, "-", f"{bound:.2e}", peer, "FAILED"], False
-    if len(found) != len(expected):
-        print(f"{name} at {level}: {len(found)} logits, expected {len(expected)}")
-        return [name, level, "-", f"{bound:.2e}", peer, "FAILED"], False
-    error = common.rms_difference(found, expected) / common.deviation(expected)
-    passed = error <= bound  # false for NaN
-    return [name, level, f"{error:.2e}", f"{bound:.2e}", peer, "ok" if passed else "FAILED"], passed
+        print(f"{case['logits']} at {level}: {failure}")
+        found = []
+    results = []
+    for name, expected, bound in expectations:
+        if found and len(found) != len(expected):
+            print(f"{name} at {level}: {len(found)} logits, expected {len(expected)}")
+        error = compare(found, expected)
+        passed = error <= bound  # false for NaN
+        results.append(([name, level, f"{error:.2e}", f"{bound:.2e}", peer, "ok" if passed else "FAILED"], passed))
+    return results
 
 
 def main():
@@ -59,10 +84,11 @@ def main():
         if family not in SUPPORTED:
             uncovered.setdefault(family, []).append(case["logits"].removesuffix(".f32"))
             continue
+        expectations = targets(folder, case, family)
         for level in options.levels.split(","):
-            row, good = check(options, folder, case, level)
-            rows.append(row)
-            passed, failed = passed + good, failed + (not good)
+            for row, good in check(options, folder, case, expectations, level):
+                rows.append(row)
+                passed, failed = passed + good, failed + (not good)
     common.print_table(["case", "level", "relative RMS", "bound", "llama.cpp", ""], rows)
     for family, names in sorted(uncovered.items()):
         print(f"not covered yet: architecture {family}: {', '.join(names)}")
