@@ -21,7 +21,7 @@ def arguments(description):
 
 
 def run_weir(weir, level, *words, text=None):
-    """Standard output of one call; SystemExit with everything that is known when it fails."""
+    """Standard output of one call; Failure with everything that is known when it fails."""
     environment = dict(os.environ, WEIR_CPU=level)
     done = subprocess.run([weir, *words], input=text, capture_output=True, env=environment)
     if done.returncode != 0:
