@@ -10,13 +10,14 @@
 
 #include "cli.h"
 
-/* What an interrupt must remove; set while a temporary file exists. */
-static const char *volatile temporary_to_remove;
+/* What an interrupt must remove: the temporary files that exist. */
+static const char *volatile temporaries[OUTPUTS_MAX];
 
 static void remove_and_die(int signal_number)
 {
-    const char *path = temporary_to_remove;
-    if (path) (void)unlink(path);
+    for (size_t i = 0; i < OUTPUTS_MAX; i++) {
+        if (temporaries[i]) (void)unlink(temporaries[i]);
+    }
     (void)signal(signal_number, SIG_DFL);
     (void)raise(signal_number);
 }
@@ -24,9 +25,21 @@ static void remove_and_die(int signal_number)
 static void guard(const char *path)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    temporary_to_remove = path;
-    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
-        (void)signal(signals[i], path ? remove_and_die : SIG_DFL);
+    for (size_t i = 0; i < OUTPUTS_MAX; i++) {
+        if (temporaries[i]) continue;
+        temporaries[i] = path;
+        break;
+    }
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        if (signal(signals[i], remove_and_die) == SIG_IGN) (void)signal(signals[i], SIG_IGN); /* nohup's wish stays */
+    }
+}
+
+static void guard_no_more(const char *path)
+{
+    for (size_t i = 0; i < OUTPUTS_MAX; i++) {
+        if (temporaries[i] == path) temporaries[i] = NULL;
+    }
 }
 
 /* Where the bytes should end up: the file behind a symbolic link, so that the link stays. Owned by the caller. */
@@ -89,7 +102,7 @@ int output_commit(struct output *output)
     if (!status && output->temporary && fsync(fileno(output->file)) != 0) status = complain(output);
     if (!status && output->temporary && rename(output->temporary, output->target) != 0) status = complain(output);
     if (!status && output->temporary) {
-        guard(NULL);
+        guard_no_more(output->temporary);
         free(output->temporary);
         output->temporary = NULL;
     }
@@ -102,7 +115,7 @@ void output_discard(struct output *output)
     if (output->file && output->file != stdout) (void)fclose(output->file);
     if (output->temporary) {
         (void)unlink(output->temporary);
-        guard(NULL);
+        guard_no_more(output->temporary);
     }
     free(output->temporary);
     free(output->target);

@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+enum { OUTPUTS_MAX = 4 }; /* with a temporary file at a time */
+
 struct output {
     FILE *file;
     const char *path; /* the caller's, for messages */
@@ -15,7 +17,7 @@ struct output {
     char *temporary;  /* owned; NULL: written directly */
 };
 
-/* `path` NULL or "-": standard output. One output with a temporary file at a time. Complains; returns enum cli_exit. */
+/* `path` NULL or "-": standard output. At most OUTPUTS_MAX at a time. Complains; returns enum cli_exit. */
 int output_open(struct output *output, const char *path);
 
 /* Complains when what was written did not arrive, then as output_discard; a reader that left gives CLI_FAILED without a word. */

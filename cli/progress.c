@@ -27,15 +27,15 @@ void progress_open(struct progress *progress, const char *unit, bool is_quiet)
     progress->has_colour = progress->is_terminal && !(no_colour && *no_colour);
 }
 
-void progress_stage(struct progress *progress, const char *stage, size_t total)
+void progress_stage(struct progress *progress, const char *stage, size_t done, size_t total)
 {
     progress_clear(progress);
     (void)snprintf(progress->stage, sizeof progress->stage, "%s", stage);
     progress->total = total;
-    progress->started = progress->measured = progress_clock();
-    progress->measured_done = 0;
+    progress->measured = progress_clock();
+    progress->measured_done = done;
     progress->rate = 0;
-    progress->shown = progress->is_terminal ? 0 : progress->started;
+    progress->shown = progress->is_terminal ? 0 : progress->measured;
 }
 
 /* rate <- rate + (now's rate - rate) * (1 - exp(-dt / memory)): the same memory in seconds, however often this is called. */

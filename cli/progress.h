@@ -14,7 +14,6 @@ struct progress {
     bool is_quiet, is_terminal, has_colour;
     bool is_drawn;        /* a bar is on the screen */
     size_t total;         /* 0: not known */
-    double started;       /* seconds, monotonic clock; of the stage */
     double shown;         /* when something was last shown */
     double measured;      /* when the rate was last taken, */
     size_t measured_done; /* and what was done then */
@@ -23,8 +22,8 @@ struct progress {
 
 void progress_open(struct progress *progress, const char *unit, bool is_quiet);
 
-/* A new stage with its own total (0: not known) starts the clock and the rate anew. */
-void progress_stage(struct progress *progress, const char *stage, size_t total);
+/* A new stage, of which `done` is done already, starts the rate anew. `total` 0: not known. */
+void progress_stage(struct progress *progress, const char *stage, size_t done, size_t total);
 void progress_update(struct progress *progress, size_t done);
 
 /* Erases the bar, so that other text can follow. */

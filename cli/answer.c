@@ -1,0 +1,118 @@
+#include "answer.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "text.h"
+
+const char *answer_problem(const struct weir_row *row, const struct weir_decision *decisions, size_t questions,
+                           enum weir_status *status)
+{
+    *status = row->status;
+    if (row->status) return row->error;
+    for (size_t i = 0; i < questions; i++) {
+        *status = decisions[i].status;
+        if (decisions[i].status) return decisions[i].error[0] ? decisions[i].error : weir_status_text(*status);
+    }
+    return NULL;
+}
+
+/* WEIR_ERR_TOO_LONG is "too_long". */
+static json_t *code_json(enum weir_status status)
+{
+    char code[48];
+    const char *name = weir_status_name(status);
+    if (strncmp(name, "ERR_", 4) == 0) name += 4;
+    size_t size = 0;
+    for (; name[size] && size + 1 < sizeof code; size++) code[size] = (char)tolower((unsigned char)name[size]);
+    return json_stringn(code, size);
+}
+
+static json_t *error_json(enum weir_status status, const char *words)
+{
+    struct weir_string message = {words, strlen(words)};
+    return json_pack("{s:o, s:o}", "code", code_json(status), "message", text_json(message));
+}
+
+static json_t *probabilities_json(const struct weir_question *question, const struct weir_decision *decision)
+{
+    json_t *object = json_object();
+    for (size_t i = 0; i < question->n_labels; i++)
+        (void)json_object_set_new(object, question->labels[i].name, json_real(decision->probabilities[i]));
+    return object;
+}
+
+/* The mean of a score's levels under the probabilities. */
+static double expectation(const struct weir_question *question, const struct weir_decision *decision)
+{
+    double sum = 0;
+    for (size_t i = 0; i < question->n_labels; i++) sum += question->labels[i].value * decision->probabilities[i];
+    return sum;
+}
+
+/* The fields that a question has wherever it stands. */
+static void add_value(json_t *object, const struct weir_question *question, const struct weir_decision *decision)
+{
+    (void)json_object_set_new(object, "value", json_string(question->labels[decision->label].name));
+    (void)json_object_set_new(object, "probability", json_real(decision->probability));
+    (void)json_object_set_new(object, "probabilities", probabilities_json(question, decision));
+    if (question->type == WEIR_QUESTION_SCORE)
+        (void)json_object_set_new(object, "expectation", json_real(expectation(question, decision)));
+}
+
+/* There is no gate yet: the only tier's answer is accepted as it is, and says so. */
+static void add_acceptance(json_t *object)
+{
+    (void)json_object_set_new(object, "accepted", json_true());
+    (void)json_object_set_new(object, "reason", json_string("no_gate"));
+}
+
+static json_t *question_json(const struct weir_question *question, const struct weir_decision *decision)
+{
+    json_t *object = json_pack("{s:s}", "type", weir_question_type_name(question->type));
+    add_value(object, question, decision);
+    add_acceptance(object);
+    return object;
+}
+
+/* Tokens of all questions together; the latency is that of the slowest. */
+static void add_effort(json_t *object, const struct weir_decision *decisions, size_t questions)
+{
+    size_t fresh = 0, prefix = 0;
+    double latency_ms = 0;
+    for (size_t i = 0; i < questions; i++) {
+        fresh += decisions[i].fresh_tokens;
+        prefix += decisions[i].prefix_tokens;
+        if (decisions[i].latency_ms > latency_ms) latency_ms = decisions[i].latency_ms;
+    }
+    (void)json_object_set_new(object, "tokens",
+                              json_pack("{s:I, s:I}", "fresh", (json_int_t)fresh, "prefix", (json_int_t)prefix));
+    (void)json_object_set_new(object, "latency_ms", json_real(latency_ms));
+    (void)json_object_set_new(object, "cost_usd_e6", json_integer(0));
+}
+
+json_t *answer_json(const struct parts *parts, const struct weir_row *row, const struct weir_decision *decisions)
+{
+    size_t questions = weir_task_question_count(parts->task);
+    json_t *object = json_pack("{s:o, s:s}", "id", text_json(row->id), "task", weir_task_name(parts->task));
+    enum weir_status status;
+    const char *problem = answer_problem(row, decisions, questions, &status);
+    if (problem) {
+        (void)json_object_set_new(object, "error", error_json(status, problem));
+        return object;
+    }
+    const struct weir_question *first = weir_task_question(parts->task, 0);
+    if (questions == 1) add_value(object, first, &decisions[0]);
+    if (questions > 1 || first->type == WEIR_QUESTION_SCORE) {
+        json_t *answers = json_object();
+        for (size_t i = 0; i < questions; i++) {
+            const struct weir_question *question = weir_task_question(parts->task, i);
+            (void)json_object_set_new(answers, question->name, question_json(question, &decisions[i]));
+        }
+        (void)json_object_set_new(object, "answers", answers);
+    }
+    (void)json_object_set_new(object, "tier", json_string(parts->tier));
+    add_acceptance(object);
+    add_effort(object, decisions, questions);
+    return object;
+}

@@ -1,0 +1,308 @@
+/* weir classify: rows in, one answer a row out, in the same order. */
+#include <argp.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "answer.h"
+#include "cli.h"
+#include "output.h"
+#include "parts.h"
+#include "progress.h"
+#include "source.h"
+#include "tally.h"
+#include "weir/classify.h"
+#include "weir/input.h"
+
+enum { KEY_SUMMARY = 512, KEY_HEAD, KEY_QUESTION, KEY_ZERO_SHOT };
+
+static const struct argp_option options[] = {
+    {"task", 't', "TASK.yaml", 0, "Task file", 0},
+    {"model", 'm', "MODEL", 0, "Model file or name (default: the task's first gguf tier)", 0},
+    {"profile", 'p', "PROFILE", 0, "What `weir tune' learned (default: the tier's)", 0},
+    {"zero-shot", KEY_ZERO_SHOT, 0, 0, "Leave the tier's profile alone", 0},
+    {"head", KEY_HEAD, "HEAD", 0, "Head of the profile: ngram, hidden or both (default: the profile's choice)", 0},
+    {"output", 'o', "OUT.jsonl", 0, "Where to write (default: standard output)", 0},
+    {"summary", KEY_SUMMARY, "F.json", 0, "Where to write counts, speed and, for labelled rows, measures", 0},
+    {"question", KEY_QUESTION, "NAME", 0, "Question that the rows' labels belong to (default: the first)", 0},
+    {"threads", 'j', "N", 0, "Threads (default: the CPUs this process may use)", 0},
+    {"quiet", 'q', 0, 0, "No progress", 0},
+    {0}};
+
+struct arguments {
+    struct source source;
+    struct parts_request request;
+    const char *out, *summary, *question;
+    enum weir_head_kind head; /* WEIR_HEAD_KINDS: the profile's choice */
+    bool is_quiet;
+};
+
+static void head_option(struct argp_state *state, const char *text, enum weir_head_kind *head)
+{
+    for (int kind = 0; kind < WEIR_HEAD_KINDS; kind++) {
+        if (strcmp(text, weir_head_kind_name((enum weir_head_kind)kind)) != 0) continue;
+        *head = (enum weir_head_kind)kind;
+        return;
+    }
+    argp_error(state, "--head is ngram, hidden or both");
+}
+
+static void threads_option(struct argp_state *state, const char *text, unsigned *threads)
+{
+    long value = 0;
+    if (!cli_number(text, 1, INT_MAX, &value)) argp_error(state, "'%s' is not a number of threads", text);
+    *threads = (unsigned)value;
+}
+
+static void check(struct argp_state *state, const struct arguments *args)
+{
+    if (!args->request.task) argp_error(state, "no task given (-t)");
+    if (args->request.no_profile && (args->request.profile || args->head != WEIR_HEAD_KINDS))
+        argp_error(state, "--zero-shot leaves no use for a profile or a head");
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct arguments *args = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &args->source;
+        return 0;
+    case 't':
+        args->request.task = text;
+        return 0;
+    case 'm':
+        args->request.model = text;
+        return 0;
+    case 'p':
+        args->request.profile = text;
+        return 0;
+    case KEY_ZERO_SHOT:
+        args->request.no_profile = true;
+        return 0;
+    case KEY_HEAD:
+        head_option(state, text, &args->head);
+        return 0;
+    case 'o':
+        args->out = text;
+        return 0;
+    case KEY_SUMMARY:
+        args->summary = text;
+        return 0;
+    case KEY_QUESTION:
+        args->question = text;
+        return 0;
+    case 'j':
+        threads_option(state, text, &args->request.threads);
+        return 0;
+    case 'q':
+        args->is_quiet = true;
+        return 0;
+    case ARGP_KEY_END:
+        check(state, args);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_child children[] = {{&source_argp, 0, "Input:", 1}, {0}};
+static const struct argp parser = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "INPUT",
+    .children = children,
+    .doc = "Answers a task for every row of INPUT (- is standard input): one JSON object a row, in input order. Rows "
+           "that cannot be read or answered are kept as errors."};
+
+/* One run: what is open, and the buffers of a batch. */
+struct run {
+    const struct arguments *args;
+    struct parts parts;
+    struct weir_classifier *classifier;
+    struct weir_input *input;
+    struct output out, summary;
+    struct tally tally;
+    struct progress progress;
+    size_t batch; /* rows */
+    struct weir_rows rows;
+    struct weir_string *texts;       /* [batch]: of the rows that could be read */
+    struct weir_decision *decisions; /* [batch, questions]: of those */
+    double *probabilities;           /* [batch, all labels] */
+};
+
+static int open_classifier(struct run *run)
+{
+    struct weir_error error = {0};
+    int status = parts_open(&run->parts, &run->args->request);
+    if (status) return status;
+    if (weir_classifier_open(run->parts.engine, run->parts.task, run->parts.profile, &run->classifier, &error))
+        return cli_fail(&error);
+    if (run->args->head == WEIR_HEAD_KINDS) return CLI_DONE;
+    if (!run->parts.profile) return cli_say(CLI_USAGE, "--head needs a profile (-p)");
+    if (weir_classifier_use_head(run->classifier, run->args->head, &error)) return cli_fail(&error);
+    return CLI_DONE;
+}
+
+static int open_buffers(struct run *run)
+{
+    run->batch = weir_classifier_batch(run->classifier);
+    run->tally.questions = weir_classifier_questions(run->classifier);
+    size_t probabilities = weir_classifier_probabilities(run->classifier);
+    run->texts = calloc(run->batch, sizeof *run->texts);
+    run->decisions = calloc(run->batch * run->tally.questions, sizeof *run->decisions);
+    run->probabilities = calloc(run->batch * probabilities, sizeof *run->probabilities);
+    return run->texts && run->decisions && run->probabilities ? CLI_DONE : cli_nomem();
+}
+
+/* Everything that can fail for reasons of the command line is opened before the model is read. */
+static int open_run(struct run *run)
+{
+    int status = source_open(&run->args->source, &run->input);
+    if (!status) status = open_classifier(run);
+    if (!status) status = parts_question(&run->parts, run->args->question, &run->tally.question_index);
+    if (status) return status;
+    run->tally.question = weir_task_question(run->parts.task, run->tally.question_index);
+    status = open_buffers(run);
+    if (!status) status = output_open(&run->out, run->args->out);
+    if (!status && run->args->summary) status = output_open(&run->summary, run->args->summary);
+    return status;
+}
+
+static void close_run(struct run *run)
+{
+    output_discard(&run->out);
+    output_discard(&run->summary);
+    weir_input_close(&run->input);
+    weir_rows_free(&run->rows);
+    weir_classifier_close(&run->classifier);
+    parts_close(&run->parts);
+    tally_free(&run->tally);
+    free(run->texts);
+    free(run->decisions);
+    free(run->probabilities);
+}
+
+static int write_row(struct run *run, const struct weir_row *row, const struct weir_decision *decisions)
+{
+    json_t *answer = answer_json(&run->parts, row, decisions);
+    char *line = answer ? json_dumps(answer, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    json_decref(answer);
+    if (!line) return cli_nomem();
+    (void)fprintf(run->out.file, "%s\n", line); /* a failure stays in the stream: see write_batch */
+    free(line);
+    return tally_add(&run->tally, row, decisions) ? CLI_DONE : cli_nomem();
+}
+
+static int write_batch(struct run *run)
+{
+    size_t answered = 0;
+    int status = CLI_DONE;
+    for (size_t i = 0; !status && i < run->rows.count; i++) {
+        const struct weir_row *row = &run->rows.items[i];
+        const struct weir_decision *decisions = &run->decisions[answered * run->tally.questions];
+        status = write_row(run, row, decisions);
+        answered += row->status == WEIR_OK;
+    }
+    if (!status && (fflush(run->out.file) != 0 || ferror(run->out.file))) status = output_commit(&run->out);
+    return status;
+}
+
+static int decide_batch(struct run *run)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < run->rows.count; i++) {
+        if (run->rows.items[i].status == WEIR_OK) run->texts[count++] = run->rows.items[i].text;
+    }
+    struct weir_error error = {0};
+    if (count && weir_classify(run->classifier, run->texts, count, run->decisions, run->probabilities, &error))
+        return cli_fail(&error);
+    return write_batch(run);
+}
+
+static int decide_all(struct run *run)
+{
+    int status = CLI_DONE;
+    do {
+        weir_rows_clear(&run->rows);
+        struct weir_error error = {0};
+        bool failed = weir_input_read(run->input, run->batch, &run->rows, &error) != WEIR_OK;
+        status = decide_batch(run); /* also the rows before a failure */
+        progress_update(&run->progress, run->tally.rows);
+        if (!status && failed) {
+            progress_clear(&run->progress);
+            status = cli_fail(&error);
+        }
+    } while (!status && run->rows.count == run->batch);
+    progress_clear(&run->progress);
+    return status;
+}
+
+/* Which kind of answer the measured question got. */
+static const char *head_name(const struct run *run)
+{
+    struct weir_profile_info info = {0};
+    if (run->parts.profile) weir_profile_info(run->parts.profile, &info);
+    for (size_t i = 0; i < info.questions; i++) {
+        struct weir_profile_question question;
+        weir_profile_question(run->parts.profile, i, &question);
+        if (strcmp(question.name, run->tally.question->name) != 0) continue;
+        return weir_head_kind_name(run->args->head == WEIR_HEAD_KINDS ? question.head : run->args->head);
+    }
+    return "zero-shot";
+}
+
+static int write_summary(struct run *run, double seconds)
+{
+    if (!run->args->summary) return CLI_DONE;
+    if (run->tally.unknown_labels) {
+        return cli_say(CLI_REFUSED,
+                       "no summary: %zu rows carry a label that '%s' does not have; the first: '%s', line %zu",
+                       run->tally.unknown_labels, run->tally.question->name, run->tally.first_unknown,
+                       run->tally.first_unknown_line);
+    }
+    struct weir_model_info info;
+    weir_engine_info(run->parts.engine, &info);
+    json_t *object = tally_json(&run->tally, seconds);
+    json_t *how = json_pack("{s:s, s:s, s:i, s:s}", "task", weir_task_name(run->parts.task), "head", head_name(run),
+                            "threads", (int)info.threads, "cpu_level", info.cpu_level);
+    bool good = object && how && json_object_update(object, how) == 0 &&
+                json_dumpf(object, run->summary.file, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) == 0;
+    json_decref(object);
+    json_decref(how);
+    if (!good && !ferror(run->summary.file)) return cli_nomem();
+    (void)fputc('\n', run->summary.file);
+    return output_commit(&run->summary);
+}
+
+static int classify(struct run *run)
+{
+    progress_open(&run->progress, "rows", run->args->is_quiet);
+    progress_stage(&run->progress, "classify", 0, run->args->is_quiet ? 0 : source_count(&run->args->source));
+    double start = progress_clock();
+    int status = decide_all(run);
+    double seconds = progress_clock() - start;
+    if (!status) status = output_commit(&run->out);
+    if (!status) status = write_summary(run, seconds);
+    if (status || !run->tally.errors) return status;
+    return cli_say(CLI_ROW_ERRORS, "%zu of %zu rows are errors; the first: %s", run->tally.errors, run->tally.rows,
+                   run->tally.first_error);
+}
+
+static int run_classify(int argc, char **argv)
+{
+    struct arguments args = {.source = source_default(), .head = WEIR_HEAD_KINDS};
+    argp_parse(&parser, argc, argv, 0, NULL, &args);
+    struct run run = {.args = &args};
+    int status = open_run(&run);
+    if (!status) status = classify(&run);
+    close_run(&run);
+    return status;
+}
+
+const struct command command_classify = {"classify", "Answer a task for every row of a file or of standard input",
+                                         run_classify};

@@ -1,0 +1,90 @@
+#include "parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "models.h"
+
+static const struct weir_tier_spec *local_tier(const struct weir_task *task)
+{
+    for (size_t i = 0; i < weir_task_tier_count(task); i++) {
+        const struct weir_tier_spec *tier = weir_task_tier(task, i);
+        if (tier->kind == WEIR_TIER_GGUF) return tier;
+    }
+    return NULL;
+}
+
+static int engine_open(struct parts *parts, const struct parts_request *request, const struct weir_tier_spec *tier)
+{
+    const char *model = request->model ? request->model : tier ? tier->model : NULL;
+    if (!model) return cli_say(CLI_USAGE, "the task names no gguf tier; name a model (-m)");
+    char *path = NULL;
+    int status = models_find(model, &path);
+    if (status) return status;
+    struct weir_engine_options options = weir_engine_options_default();
+    options.threads = request->threads;
+    struct weir_error error = {0};
+    if (weir_engine_open(path, &options, &parts->engine, &error)) status = cli_fail(&error);
+    free(path);
+    return status;
+}
+
+/* Paths inside a task start from its folder. Owned by the caller. */
+static char *path_in_task(const struct weir_task *task, const char *path)
+{
+    char *joined = NULL;
+    if (path[0] == '/') return strdup(path);
+    return asprintf(&joined, "%s%s", weir_task_folder(task), path) < 0 ? NULL : joined;
+}
+
+static int profile_open(struct parts *parts, const struct parts_request *request, const struct weir_tier_spec *tier)
+{
+    bool is_tiers = !request->profile && tier && tier->profile[0];
+    if (request->no_profile || (!request->profile && !is_tiers)) return CLI_DONE;
+    char *path = is_tiers ? path_in_task(parts->task, tier->profile) : strdup(request->profile);
+    if (!path) return cli_nomem();
+    struct weir_error error = {0};
+    int status = weir_profile_open(path, &parts->profile, &error) ? cli_fail(&error) : CLI_DONE;
+    free(path);
+    return status;
+}
+
+int parts_open(struct parts *parts, const struct parts_request *request)
+{
+    *parts = (struct parts){.tier = "local"};
+    struct weir_error error = {0};
+    if (weir_task_open(request->task, &parts->task, &error)) return cli_fail(&error);
+    const struct weir_tier_spec *tier = local_tier(parts->task);
+    if (tier) parts->tier = tier->name;
+    int status = profile_open(parts, request, tier);
+    return status ? status : engine_open(parts, request, tier);
+}
+
+void parts_close(struct parts *parts)
+{
+    weir_profile_close(&parts->profile);
+    weir_engine_close(&parts->engine);
+    weir_task_close(&parts->task);
+}
+
+int parts_question(const struct parts *parts, const char *name, size_t *index)
+{
+    size_t count = weir_task_question_count(parts->task);
+    for (size_t i = 0; i < count; i++) {
+        if (name && strcmp(name, weir_task_question(parts->task, i)->name) != 0) continue;
+        *index = i;
+        return CLI_DONE;
+    }
+    return cli_say(CLI_USAGE, "%s: the task has no question '%s'", weir_task_path(parts->task), name);
+}
+
+int32_t parts_label(const struct weir_question *question, struct weir_string name)
+{
+    for (size_t i = 0; i < question->n_labels; i++) {
+        const char *label = question->labels[i].name;
+        if (strlen(label) == name.size && memcmp(label, name.data, name.size) == 0) return (int32_t)i;
+    }
+    return -1;
+}

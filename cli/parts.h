@@ -1,0 +1,36 @@
+/* What classify and tune work with: a task, the model that its local tier names, and a profile. */
+#ifndef WEIR_CLI_PARTS_H
+#define WEIR_CLI_PARTS_H
+
+#include <stdbool.h>
+
+#include "weir/engine.h"
+#include "weir/profile.h"
+#include "weir/task.h"
+
+struct parts {
+    struct weir_task *task;
+    struct weir_engine *engine;
+    struct weir_profile *profile; /* NULL: zero-shot */
+    const char *tier;             /* name of the task's first gguf tier; "local" when it has none */
+};
+
+struct parts_request {
+    const char *task;    /* path */
+    const char *model;   /* path or name; NULL: the tier's */
+    const char *profile; /* path; NULL: the tier's, if it names one */
+    bool no_profile;     /* leave profiles alone */
+    unsigned threads;    /* 0: the CPUs this process may use */
+};
+
+/* Complains; returns enum cli_exit. parts_close accepts what is left after a failure. */
+int parts_open(struct parts *parts, const struct parts_request *request);
+void parts_close(struct parts *parts);
+
+/* Index of the question of that name (NULL: the first) into *index. Complains about one that the task does not have. */
+int parts_question(const struct parts *parts, const char *name, size_t *index);
+
+/* Index of the label of that name, or -1. */
+int32_t parts_label(const struct weir_question *question, struct weir_string name);
+
+#endif

@@ -1,0 +1,139 @@
+#include "tally.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "answer.h"
+#include "weir/eval.h"
+
+static bool series_add(struct series *series, double value)
+{
+    if (series->count == series->capacity) {
+        size_t capacity = series->capacity ? 2 * series->capacity : 1024;
+        double *values = realloc(series->values, capacity * sizeof *values);
+        if (!values) return false;
+        series->values = values;
+        series->capacity = capacity;
+    }
+    series->values[series->count++] = value;
+    return true;
+}
+
+/* The label's index, -1 for none or an unknown one, which is noted. */
+static int32_t gold_of(struct tally *tally, const struct weir_row *row)
+{
+    if (!row->label.data) return -1;
+    int32_t gold = parts_label(tally->question, row->label);
+    if (gold >= 0 || tally->unknown_labels++) return gold;
+    (void)snprintf(tally->first_unknown, sizeof tally->first_unknown, "%.*s",
+                   (int)(row->label.size < 80 ? row->label.size : 80), row->label.data);
+    tally->first_unknown_line = row->line;
+    return gold;
+}
+
+static bool add_measured(struct tally *tally, int32_t gold, int32_t predicted, double probability)
+{
+    return series_add(&tally->gold, gold) && series_add(&tally->predicted, predicted) &&
+           series_add(&tally->probability, probability);
+}
+
+static bool add_error(struct tally *tally, const char *problem, int32_t gold)
+{
+    if (!tally->errors++) (void)snprintf(tally->first_error, sizeof tally->first_error, "%s", problem);
+    return add_measured(tally, gold, -1, 0);
+}
+
+static bool add_answer(struct tally *tally, const struct weir_row *row, const struct weir_decision *decisions,
+                       int32_t gold)
+{
+    double latency_ms = 0;
+    for (size_t i = 0; i < tally->questions; i++) {
+        tally->fresh_tokens += (double)decisions[i].fresh_tokens;
+        tally->prefix_tokens += (double)decisions[i].prefix_tokens;
+        if (decisions[i].latency_ms > latency_ms) latency_ms = decisions[i].latency_ms;
+    }
+    tally->text_bytes += (double)row->text.size;
+    if (!series_add(&tally->latency_ms, latency_ms)) return false;
+    const struct weir_decision *decision = &decisions[tally->question_index];
+    return gold < 0 || add_measured(tally, gold, (int32_t)decision->label, decision->probability);
+}
+
+bool tally_add(struct tally *tally, const struct weir_row *row, const struct weir_decision *decisions)
+{
+    enum weir_status status;
+    const char *problem = answer_problem(row, decisions, tally->questions, &status);
+    int32_t gold = gold_of(tally, row);
+    tally->rows++;
+    tally->labelled += row->label.data != NULL;
+    return problem ? add_error(tally, problem, gold) : add_answer(tally, row, decisions, gold);
+}
+
+static int32_t *integers(const struct series *series)
+{
+    int32_t *values = calloc(series->count + 1, sizeof *values);
+    for (size_t i = 0; values && i < series->count; i++) values[i] = (int32_t)series->values[i];
+    return values;
+}
+
+/* Adds the measures to `object`; false without memory. Labels were checked, so nothing else can fail. */
+static bool add_measures(const struct tally *tally, json_t *object)
+{
+    int32_t *gold = integers(&tally->gold), *predicted = integers(&tally->predicted);
+    struct weir_eval_rows rows = {.count = tally->gold.count,
+                                  .n_classes = tally->question->n_labels,
+                                  .gold = gold,
+                                  .predicted = predicted,
+                                  .probability = tally->probability.values};
+    struct weir_eval_summary s = {0};
+    bool good = gold && predicted && weir_eval_measure(&rows, &s, NULL, NULL) == WEIR_OK;
+    free(gold);
+    free(predicted);
+    if (!good) return false;
+    json_t *measures = json_pack("{s:f, s:f, s:f, s:f, s:f}", "accuracy", s.accuracy, "accuracy_low", s.accuracy_low,
+                                 "accuracy_high", s.accuracy_high, "macro_f1", s.macro_f1, "ece", s.ece);
+    good = measures && json_object_update(object, measures) == 0;
+    json_decref(measures);
+    return good;
+}
+
+/* Bytes of what a frontier API would have to be told for a row: instructions, labels, the text. */
+static double prompt_bytes(const struct tally *tally, double answered)
+{
+    const struct weir_question *question = tally->question;
+    int size = snprintf(NULL, 0, "%s", question->instructions);
+    for (size_t i = 0; i < question->n_labels; i++)
+        size += snprintf(NULL, 0, "%s: %s\n", question->labels[i].name, question->labels[i].description);
+    return size + (answered > 0 ? tally->text_bytes / answered : 0);
+}
+
+json_t *tally_json(struct tally *tally, double seconds)
+{
+    double answered = (double)tally->latency_ms.count, per_row = answered > 0 ? 1 / answered : 0;
+    json_t *object = json_pack("{s:I, s:I}", "rows", (json_int_t)tally->rows, "errors", (json_int_t)tally->errors);
+    if (!object || (tally->labelled && !add_measures(tally, object))) {
+        json_decref(object);
+        return NULL;
+    }
+    double p50 = weir_eval_quantile(tally->latency_ms.values, tally->latency_ms.count, 0.5);
+    double p99 = weir_eval_quantile(tally->latency_ms.values, tally->latency_ms.count, 0.99);
+    json_t *rest = json_pack("{s:f, s:f, s:f, s:I, s:f, s:f, s:f, s:f, s:s}", "rows_per_s",
+                             seconds > 0 ? (double)tally->rows / seconds : 0, "p50_ms", p50, "p99_ms", p99, "labelled",
+                             (json_int_t)tally->labelled, "seconds", seconds, "fresh_tokens_per_row",
+                             tally->fresh_tokens * per_row, "prefix_tokens", tally->prefix_tokens * per_row,
+                             "prompt_bytes_per_row", prompt_bytes(tally, answered), "question", tally->question->name);
+    if (!rest || json_object_update(object, rest) != 0) {
+        json_decref(object);
+        object = NULL;
+    }
+    json_decref(rest);
+    return object;
+}
+
+void tally_free(struct tally *tally)
+{
+    free(tally->gold.values);
+    free(tally->predicted.values);
+    free(tally->probability.values);
+    free(tally->latency_ms.values);
+    *tally = (struct tally){0};
+}
