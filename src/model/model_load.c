@@ -81,7 +81,7 @@ enum weir_status model_read_rope_scaling(struct model *model, struct rope *rope,
     rope->scale = 1.0;
     if (!value) {
         /* Old files: a bare linear scale. */
-        double factor;
+        double factor = 1.0;
         enum weir_status status = model_key_f32_or(model, "rope.scale_linear", 1e-6, 1e6, 1.0, &factor, error);
         if (!status) rope->scale = 1.0 / factor;
         return status;
@@ -92,7 +92,7 @@ enum weir_status model_read_rope_scaling(struct model *model, struct rope *rope,
         return error_set(error, WEIR_ERR_FORMAT, "%s: metadata key %s: expected a string", file, full);
     if (type.size == 4 && memcmp(type.data, "none", 4) == 0) return WEIR_OK;
     if (type.size == 6 && memcmp(type.data, "linear", 6) == 0) {
-        double factor;
+        double factor = 1.0;
         enum weir_status status = model_key_f32(model, "rope.scaling.factor", 1e-6, 1e6, &factor, error);
         if (!status) rope->scale = 1.0 / factor;
         return status;
@@ -194,7 +194,7 @@ static enum weir_status read_common_shape(struct model *model, struct weir_error
     if (s->n_heads % s->n_kv_heads != 0)
         return error_set(error, WEIR_ERR_FORMAT, "%s: %u heads are no multiple of %u kv heads", file, s->n_heads,
                          s->n_kv_heads);
-    uint32_t even_split = s->n_embd / s->n_heads, value_dim;
+    uint32_t even_split = s->n_embd / s->n_heads, value_dim = 0;
     if ((status =
              model_key_u32_or(model, "attention.key_length", 8, MODEL_HEAD_DIM_MAX, even_split, &s->head_dim, error)) ||
         (status = model_key_u32_or(model, "attention.value_length", 8, MODEL_HEAD_DIM_MAX, s->head_dim, &value_dim,
