@@ -129,6 +129,7 @@ static enum weir_status take_tensor(struct model *model, const char *name, size_
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 static void layer_tensor_name(char name[KEY_BYTES_MAX], const char *format, uint32_t layer)
 {
+    /* cppcheck-suppress wrongPrintfScanfArgNum ; names without %u ignore the argument */
     (void)snprintf(name, KEY_BYTES_MAX, format, layer);
 }
 #pragma GCC diagnostic pop
