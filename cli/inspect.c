@@ -22,6 +22,7 @@ struct arguments {
     bool json;
 };
 
+/* argp fixes the signature. NOLINTNEXTLINE(readability-non-const-parameter) */
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct arguments *args = state->input;

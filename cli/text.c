@@ -14,7 +14,7 @@ json_t *text_json(struct weir_string text)
         if ((unsigned char)text.data[i] < 0x80) {
             copy[size++] = text.data[i];
         } else {
-            memcpy(copy + size, "\xEF\xBF\xBD", 3);
+            memcpy(copy + size, "\xEF\xBF\xBD", 3); /* NOLINT(bugprone-not-null-terminated-result): the NUL follows */
             size += 3;
         }
     }

@@ -26,6 +26,7 @@ struct arguments {
     bool lines;
 };
 
+/* argp fixes the signature. NOLINTNEXTLINE(readability-non-const-parameter) */
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct arguments *args = state->input;
