@@ -269,7 +269,8 @@ static enum weir_status measure_prior(struct zeroshot *z, struct weir_error *err
         status = weir_tokenize(z->engine->tokenizer, neutral_texts[i], strlen(neutral_texts[i]), 0, &texts[i], error);
     if (!status) status = zeroshot_decide(z, texts, NEUTRAL_TEXTS, probabilities, NULL, error);
     for (size_t i = 0; !status && i < z->n_labels; i++) {
-        for (size_t t = 0; t < NEUTRAL_TEXTS; t++) mean[i] += probabilities[t * z->n_labels + i] / (double)NEUTRAL_TEXTS;
+        for (size_t t = 0; t < NEUTRAL_TEXTS; t++)
+            mean[i] += probabilities[t * z->n_labels + i] / (double)NEUTRAL_TEXTS;
         z->log_prior[i] = log(mean[i] > 1e-12 ? mean[i] : 1e-12);
     }
     for (size_t i = 0; i < NEUTRAL_TEXTS; i++) weir_tokens_free(&texts[i]);
