@@ -13,7 +13,7 @@ enum { PARTIAL = 4, ROWS_MAX = 3 }; /* 12 accumulators of 16 registers */
 INLINE __m256 load_column(enum weir_tensor_type type, const uint8_t *strip, size_t c, int lane)
 {
     size_t at = c * TILE_ROWS + (size_t)lane;
-    if (type == WEIR_TENSOR_F32) return _mm256_load_ps((const float *)(strip + at * 4));
+    if (type == WEIR_TENSOR_F32) return _mm256_load_ps((const void *)(strip + at * 4));
     __m128i bits = _mm_load_si128((const __m128i *)(strip + at * 2));
     if (type == WEIR_TENSOR_F16) return _mm256_cvtph_ps(bits);
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
