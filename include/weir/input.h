@@ -46,7 +46,8 @@ WEIR_API struct weir_input_options weir_input_options_default(void);
 WEIR_API enum weir_status weir_input_format_parse(const char *name, enum weir_input_format *out,
                                                   struct weir_error *error) WEIR_MUST_USE;
 
-/* One message. When `status` is not WEIR_OK, `error` says why, `text` is empty, and `id` is the row's own where it could be read. */
+/* One message. When `status` is not WEIR_OK, `error` says why (UTF-8 without control characters, whatever the row holds), `text` is
+ * empty, and `id` is the row's own where it could be read. */
 struct weir_row {
     enum weir_status status;
     char error[WEIR_INPUT_ROW_ERROR_MAX];

@@ -158,6 +158,21 @@ void row_begin(struct weir_input *input, size_t line)
     input->row = (struct weir_row){.line = line, .id = {input->line_id, (size_t)size}};
 }
 
+/* A reason may quote the row, and a quotation may begin or end inside a character: bytes that are not UTF-8 and control
+ * characters become '?'. */
+static void make_printable(char *text)
+{
+    utf8proc_uint8_t *at = (utf8proc_uint8_t *)text;
+    while (*at) {
+        utf8proc_int32_t code;
+        utf8proc_ssize_t used = utf8proc_iterate(at, -1, &code);
+        bool is_good = used > 0 && code >= 0x20 && (code < 0x7F || code >= 0xA0);
+        size_t size = used > 0 ? (size_t)used : 1;
+        if (!is_good) memset(at, '?', size);
+        at += size;
+    }
+}
+
 void row_fail(struct weir_input *input, enum weir_status status, const char *format, ...)
 {
     struct weir_row *row = &input->row;
@@ -167,10 +182,12 @@ void row_fail(struct weir_input *input, enum weir_status status, const char *for
     va_start(args, format);
     int size = vsnprintf(row->error, sizeof row->error, format, args);
     va_end(args);
-    if (size < (int)sizeof row->error) return;
-    size_t end = sizeof row->error - 1; /* cut: drop the last character, which may be a part of one */
-    while (end && ((unsigned char)row->error[end - 1] & 0xC0) == 0x80) end--;
-    row->error[end ? end - 1 : 0] = 0;
+    if (size >= (int)sizeof row->error) { /* cut: drop the last character, which may be a part of one */
+        size_t end = sizeof row->error - 1;
+        while (end && ((unsigned char)row->error[end - 1] & 0xC0) == 0x80) end--;
+        row->error[end ? end - 1 : 0] = 0;
+    }
+    make_printable(row->error);
 }
 
 const char *text_problem(const char *text, size_t size)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "ingest/ingest_internal.h"
 
 /* A string or an integer as text; `digits` holds an integer's. False, *out untouched, for any other type. */
@@ -42,18 +43,20 @@ static void row_from_object(struct weir_input *input)
     row->text = (struct weir_string){json_string_value(text), json_string_length(text)};
 }
 
-static void row_from_line(struct weir_input *input, const char *data, size_t size)
+static enum weir_status row_from_line(struct weir_input *input, const char *data, size_t size, struct weir_error *error)
 {
     json_error_t problem;
-    /* jansson checks UTF-8 and refuses \u0000 in strings. */
+    /* jansson checks UTF-8 and refuses \u0000 in strings. Every failure of its parser has a text, but for one: lack of memory. */
     input->object = json_loadb(data, size, JSON_REJECT_DUPLICATES, &problem);
     size_t number = input->row.line;
+    if (!input->object && !problem.text[0]) return error_nomem(error, "a row");
     if (!input->object)
         row_fail(input, WEIR_ERR_FORMAT, "line %zu, column %d: %s", number, problem.column, problem.text);
     else if (!json_is_object(input->object))
         row_fail(input, WEIR_ERR_FORMAT, "line %zu: not a JSON object", number);
     else
         row_from_object(input);
+    return WEIR_OK;
 }
 
 static enum weir_status jsonl_next(struct weir_input *input, bool *found, struct weir_error *error)
@@ -74,9 +77,8 @@ static enum weir_status jsonl_next(struct weir_input *input, bool *found, struct
         lines_consume(&input->lines, line.bytes, 1);
         if (is_blank(line.data, line.size)) continue;
         row_begin(input, number);
-        row_from_line(input, line.data, line.size);
         *found = true;
-        return WEIR_OK;
+        return row_from_line(input, line.data, line.size, error);
     }
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "base/strbuf.h"
+#include "ingest/ingest_internal.h"
 #include "weir/input.h"
 
 struct input_case {
@@ -52,6 +53,10 @@ static const struct input_case jsonl_cases[] = {
      "1 line:1 !ERR_FORMAT\n2 line:2 !ERR_FORMAT\n3 line:3 !ERR_FORMAT\n"},
     {"nul-byte.jsonl", BYTES("{\"text\":\"a\0b\"}\n{\"text\":\"t\"}\n"), "1 line:1 !ERR_FORMAT\n2 line:2 [t] -\n"},
     {"nul-escape.jsonl", "{\"text\":\"a\\u0000b\"}", 0, "1 line:1 !ERR_FORMAT\n"},
+    {"escape-before-two-bytes.jsonl", "{\"\\\xCF\x82\":1}\n", 0,
+     "1 line:1 !ERR_FORMAT\n"}, /* jansson quotes half of it */
+    {"control-byte.jsonl", "{\"te\x1B[31m\xC2\x9B\":1}\n{\x1B[31m}\n", 0,
+     "1 line:1 !ERR_FORMAT\n2 line:2 !ERR_FORMAT\n"},
     {"lone-surrogate.jsonl", "{\"text\":\"\\ud800\"}", 0, "1 line:1 !ERR_FORMAT\n"},
 };
 
@@ -97,6 +102,11 @@ static void render(const struct weir_row *row, struct strbuf *out)
     assert_int_equal(status, WEIR_OK);
     if (!row->status) return;
     assert_true(row->error[0] != 0);
+    const char *problem = text_problem(row->error, strlen(row->error));
+    if (problem) fail_msg("'%s' %s", row->error, problem);
+    for (const char *at = row->error; *at; at++) {
+        if ((unsigned char)*at < 0x20) fail_msg("'%s' holds the control character %d", row->error, *at);
+    }
     char line[32];
     (void)snprintf(line, sizeof line, "line %zu", row->line);
     if (!strstr(row->error, line)) fail_msg("'%s' does not name %s", row->error, line);
