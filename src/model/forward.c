@@ -277,7 +277,8 @@ void forward_logits(struct forward *f, float *logits)
     assert(f->kept_outputs);
     const struct model *model = f->model;
     if (f->n == 0) return;
-    forward_products(f, f->x, model->shape.n_embd, model->output_norm, (struct product[]){{&model->output, logits}}, 1);
+    forward_products(f, f->x, model->shape.n_embd, model->output_norm,
+                     (struct product[]){{&model->output, logits, NULL}}, 1);
 }
 
 void forward_logits_of(struct forward *f, uint32_t row, const int32_t *ids, size_t count, float *logits)

@@ -98,10 +98,11 @@ void forward_logits(struct forward *f, float *logits);
 
 struct product {
     const struct matrix *w;
-    float *y; /* [n, w->rows] */
+    float *y;          /* [n, w->rows] */
+    const float *bias; /* [w->rows], NULL: none */
 };
 
-/* y_i = W_i * input for each product; all share the input [n, cols]. norm != NULL: of rmsnorm(input; norm) instead. */
+/* y_i = W_i * input + bias_i for each product; all share the input [n, cols]. norm != NULL: of rmsnorm(input; norm) instead. */
 void forward_products(struct forward *f, const float *input, size_t cols, const float *norm,
                       const struct product *products, size_t count);
 

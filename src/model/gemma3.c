@@ -41,25 +41,14 @@ static enum weir_status gemma3_read_shape(struct model *model, struct weir_error
 
 static enum weir_status gemma3_read_layer(struct model *model, uint32_t i, struct weir_error *error)
 {
-    const struct model_shape *s = &model->shape;
     struct model_layer *l = &model->layers[i];
-    size_t d = s->n_embd, q = (size_t)s->n_heads * s->head_dim, kv = (size_t)s->n_kv_heads * s->head_dim, ff = s->n_ff;
+    size_t d = model->shape.n_embd;
     enum weir_status status;
-    if ((status = model_take_vector(model, &l->attn_norm, d, "blk.%u.attn_norm.weight", i, error)) ||
-        (status = model_take_matrix(model, &l->wq, q, d, "blk.%u.attn_q.weight", i, error)) ||
-        (status = model_take_matrix(model, &l->wk, kv, d, "blk.%u.attn_k.weight", i, error)) ||
-        (status = model_take_matrix(model, &l->wv, kv, d, "blk.%u.attn_v.weight", i, error)) ||
-        (status = model_take_vector(model, &l->q_norm, s->head_dim, "blk.%u.attn_q_norm.weight", i, error)) ||
-        (status = model_take_vector(model, &l->k_norm, s->head_dim, "blk.%u.attn_k_norm.weight", i, error)) ||
-        (status = model_take_matrix(model, &l->wo, d, q, "blk.%u.attn_output.weight", i, error)) ||
+    if ((status = model_take_attention(model, i, error)) || (status = model_take_head_norms(model, i, error)) ||
         (status = model_take_vector(model, &l->post_attn_norm, d, "blk.%u.post_attention_norm.weight", i, error)) ||
-        (status = model_take_vector(model, &l->ffn_norm, d, "blk.%u.ffn_norm.weight", i, error)) ||
-        (status = model_take_matrix(model, &l->w_gate, ff, d, "blk.%u.ffn_gate.weight", i, error)) ||
-        (status = model_take_matrix(model, &l->w_up, ff, d, "blk.%u.ffn_up.weight", i, error)) ||
-        (status = model_take_matrix(model, &l->w_down, d, ff, "blk.%u.ffn_down.weight", i, error)) ||
-        (status = model_take_vector(model, &l->post_ffn_norm, d, "blk.%u.post_ffw_norm.weight", i, error)))
+        (status = model_take_feed_forward(model, i, error)))
         return status;
-    return WEIR_OK;
+    return model_take_vector(model, &l->post_ffn_norm, d, "blk.%u.post_ffw_norm.weight", i, error);
 }
 
 static void gemma3_layer(struct forward *f, uint32_t i)
@@ -68,18 +57,19 @@ static void gemma3_layer(struct forward *f, uint32_t i)
     const struct model_shape *s = &f->model->shape;
 
     forward_products(f, f->x, s->n_embd, l->attn_norm,
-                     (struct product[]){{&l->wq, f->q}, {&l->wk, f->k}, {&l->wv, f->v}}, 3);
+                     (struct product[]){{&l->wq, f->q, NULL}, {&l->wk, f->k, NULL}, {&l->wv, f->v, NULL}}, 3);
     forward_norm_heads(f, f->q, s->n_heads, l->q_norm);
     forward_norm_heads(f, f->k, s->n_kv_heads, l->k_norm);
     forward_rope_and_store(f, i, ROPE_HALVES);
     forward_keep_outputs(f);
     forward_attention(f, i);
-    forward_products(f, f->attention, l->wo.cols, NULL, (struct product[]){{&l->wo, f->h}}, 1);
+    forward_products(f, f->attention, l->wo.cols, NULL, (struct product[]){{&l->wo, f->h, NULL}}, 1);
     forward_add(f, l->post_attn_norm);
 
-    forward_products(f, f->x, s->n_embd, l->ffn_norm, (struct product[]){{&l->w_gate, f->gate}, {&l->w_up, f->up}}, 2);
+    forward_products(f, f->x, s->n_embd, l->ffn_norm,
+                     (struct product[]){{&l->w_gate, f->gate, NULL}, {&l->w_up, f->up, NULL}}, 2);
     forward_gate(f, GATE_GELU_TANH);
-    forward_products(f, f->gate, s->n_ff, NULL, (struct product[]){{&l->w_down, f->h}}, 1);
+    forward_products(f, f->gate, s->n_ff, NULL, (struct product[]){{&l->w_down, f->h, NULL}}, 1);
     forward_add(f, l->post_ffn_norm);
 }
 

@@ -27,21 +27,8 @@ static enum weir_status llama_read_shape(struct model *model, struct weir_error 
 
 static enum weir_status llama_read_layer(struct model *model, uint32_t i, struct weir_error *error)
 {
-    const struct model_shape *s = &model->shape;
-    struct model_layer *l = &model->layers[i];
-    size_t d = s->n_embd, q = (size_t)s->n_heads * s->head_dim, kv = (size_t)s->n_kv_heads * s->head_dim, ff = s->n_ff;
-    enum weir_status status;
-    if ((status = model_take_vector(model, &l->attn_norm, d, "blk.%u.attn_norm.weight", i, error)) ||
-        (status = model_take_matrix(model, &l->wq, q, d, "blk.%u.attn_q.weight", i, error)) ||
-        (status = model_take_matrix(model, &l->wk, kv, d, "blk.%u.attn_k.weight", i, error)) ||
-        (status = model_take_matrix(model, &l->wv, kv, d, "blk.%u.attn_v.weight", i, error)) ||
-        (status = model_take_matrix(model, &l->wo, d, q, "blk.%u.attn_output.weight", i, error)) ||
-        (status = model_take_vector(model, &l->ffn_norm, d, "blk.%u.ffn_norm.weight", i, error)) ||
-        (status = model_take_matrix(model, &l->w_gate, ff, d, "blk.%u.ffn_gate.weight", i, error)) ||
-        (status = model_take_matrix(model, &l->w_up, ff, d, "blk.%u.ffn_up.weight", i, error)) ||
-        (status = model_take_matrix(model, &l->w_down, d, ff, "blk.%u.ffn_down.weight", i, error)))
-        return status;
-    return WEIR_OK;
+    enum weir_status status = model_take_attention(model, i, error);
+    return status ? status : model_take_feed_forward(model, i, error);
 }
 
 static void llama_layer(struct forward *f, uint32_t i)
@@ -50,16 +37,17 @@ static void llama_layer(struct forward *f, uint32_t i)
     const struct model_shape *s = &f->model->shape;
 
     forward_products(f, f->x, s->n_embd, l->attn_norm,
-                     (struct product[]){{&l->wq, f->q}, {&l->wk, f->k}, {&l->wv, f->v}}, 3);
+                     (struct product[]){{&l->wq, f->q, NULL}, {&l->wk, f->k, NULL}, {&l->wv, f->v, NULL}}, 3);
     forward_rope_and_store(f, i, ROPE_ADJACENT);
     forward_keep_outputs(f);
     forward_attention(f, i);
-    forward_products(f, f->attention, l->wo.cols, NULL, (struct product[]){{&l->wo, f->h}}, 1);
+    forward_products(f, f->attention, l->wo.cols, NULL, (struct product[]){{&l->wo, f->h, NULL}}, 1);
     forward_add(f, NULL);
 
-    forward_products(f, f->x, s->n_embd, l->ffn_norm, (struct product[]){{&l->w_gate, f->gate}, {&l->w_up, f->up}}, 2);
+    forward_products(f, f->x, s->n_embd, l->ffn_norm,
+                     (struct product[]){{&l->w_gate, f->gate, NULL}, {&l->w_up, f->up, NULL}}, 2);
     forward_gate(f, GATE_SILU);
-    forward_products(f, f->gate, s->n_ff, NULL, (struct product[]){{&l->w_down, f->h}}, 1);
+    forward_products(f, f->gate, s->n_ff, NULL, (struct product[]){{&l->w_down, f->h, NULL}}, 1);
     forward_add(f, NULL);
 }
 

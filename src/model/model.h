@@ -1,6 +1,6 @@
 /* A model: shapes and weights of one GGUF file, ready for the forward pass. Immutable after model_open; shared by threads.
  *
- * Names are those of the papers and of the GGUF file. One file per architecture family (llama.c, gemma3.c) describes how
+ * Names are those of the papers and of the GGUF file. One file per architecture family (llama.c, gemma3.c, ...) describes how
  * shapes are read and what one layer computes; adding a family is a new file and a line in the table of family.c. */
 #ifndef WEIR_MODEL_MODEL_H
 #define WEIR_MODEL_MODEL_H
@@ -51,6 +51,7 @@ struct model_layer {
     const float *attn_norm, *q_norm, *k_norm, *post_attn_norm, *ffn_norm, *post_ffn_norm;
     struct matrix wq, wk, wv,
         wo; /* [n_heads*head_dim, n_embd], [n_kv_heads*head_dim, n_embd] x2, [n_embd, n_heads*head_dim] */
+    const float *bq, *bk, *bv;          /* added to Wq h, Wk h, Wv h; NULL: none */
     struct matrix w_gate, w_up, w_down; /* [n_ff, n_embd] x2, [n_embd, n_ff] */
 };
 
@@ -70,11 +71,13 @@ struct model_family {
 
 extern const struct model_family family_llama;
 extern const struct model_family family_gemma3;
+extern const struct model_family family_qwen2;
+extern const struct model_family family_qwen3;
 
 /* NULL: unknown. */
 const struct model_family *model_family_find(struct weir_string architecture);
-/* "llama, gemma3": for error texts. */
-const char *model_family_names(void);
+/* The table's names for error texts: "llama, gemma3, ...", cut to `size` bytes with the NUL. */
+void model_family_names(char *out, size_t size);
 
 struct model {
     const struct weir_gguf *gguf; /* not owned */
@@ -121,5 +124,12 @@ enum weir_status model_take_matrix(struct model *model, struct matrix *out, size
 enum weir_status model_take_vector(struct model *model, const float **out, size_t size, const char *name_format,
                                    uint32_t layer, struct weir_error *error) WEIR_MUST_USE;
 bool model_has_tensor(const struct model *model, const char *name);
+
+/* The tensors most families share, by their usual names and shapes: attn_norm, attn_q, attn_k, attn_v, attn_output; and ffn_norm,
+ * ffn_gate, ffn_up, ffn_down. */
+enum weir_status model_take_attention(struct model *model, uint32_t layer, struct weir_error *error) WEIR_MUST_USE;
+enum weir_status model_take_feed_forward(struct model *model, uint32_t layer, struct weir_error *error) WEIR_MUST_USE;
+/* attn_q_norm and attn_k_norm [head_dim]. */
+enum weir_status model_take_head_norms(struct model *model, uint32_t layer, struct weir_error *error) WEIR_MUST_USE;
 
 #endif

@@ -338,11 +338,11 @@ static enum weir_status choose_family(struct model *model, struct weir_error *er
         return error_set(error, WEIR_ERR_FORMAT, "%s: metadata key general.architecture is missing or not a string",
                          file);
     model->family = model_family_find(architecture);
-    if (!model->family)
-        return error_set(error, WEIR_ERR_UNSUPPORTED, "%s: architecture \"%.*s\" is not supported (%s are)", file,
-                         (int)(architecture.size > 64 ? 64 : architecture.size), architecture.data,
-                         model_family_names());
-    return WEIR_OK;
+    if (model->family) return WEIR_OK;
+    char names[256];
+    model_family_names(names, sizeof names);
+    return error_set(error, WEIR_ERR_UNSUPPORTED, "%s: architecture \"%.*s\" is not supported (%s are)", file,
+                     (int)(architecture.size > 64 ? 64 : architecture.size), architecture.data, names);
 }
 
 enum weir_status model_open(const struct weir_gguf *gguf, enum cpu_level level, struct thread_pool *pool,

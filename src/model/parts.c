@@ -44,6 +44,14 @@ static size_t strips_of(const struct matrix *w)
     return (w->rows + TILE_ROWS - 1) / TILE_ROWS;
 }
 
+/* y[t][r] += bias[r] for r in [row_begin, row_end). */
+static void add_bias(const struct forward *f, const struct product *product, size_t row_begin, size_t row_end)
+{
+    for (size_t t = 0; t < f->n; t++)
+        f->model->kernels.add(product->y + t * product->w->rows + row_begin, product->bias + row_begin,
+                              row_end - row_begin);
+}
+
 /* Strips of all products are numbered one after the other; a range may cross from one product into the next. */
 static void multiply_strips(void *context, size_t begin, size_t end, unsigned worker)
 {
@@ -51,13 +59,15 @@ static void multiply_strips(void *context, size_t begin, size_t end, unsigned wo
     struct product_work *work = context;
     size_t first = 0;
     for (size_t i = 0; i < work->count && begin < end; i++) {
-        const struct matrix *w = work->products[i].w;
+        const struct product *product = &work->products[i];
+        const struct matrix *w = product->w;
         size_t strips = strips_of(w);
         if (begin < first + strips) {
             size_t last = end < first + strips ? end : first + strips;
-            size_t row_end = (last - first) * TILE_ROWS;
-            work->f->model->kernels.matmul(w, &work->f->activations, work->products[i].y, w->rows,
-                                           (begin - first) * TILE_ROWS, row_end < w->rows ? row_end : w->rows);
+            size_t row_begin = (begin - first) * TILE_ROWS, row_end = (last - first) * TILE_ROWS;
+            if (row_end > w->rows) row_end = w->rows;
+            work->f->model->kernels.matmul(w, &work->f->activations, product->y, w->rows, row_begin, row_end);
+            if (product->bias) add_bias(work->f, product, row_begin, row_end);
             begin = last;
         }
         first += strips;

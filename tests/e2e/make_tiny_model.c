@@ -7,7 +7,7 @@
 int main(int argc, char **argv)
 {
     if (argc != 3) {
-        (void)fprintf(stderr, "usage: make_tiny_model llama|gemma3 PATH\n");
+        (void)fprintf(stderr, "usage: make_tiny_model ARCHITECTURE PATH\n");
         return 2;
     }
     struct weir_error error = {0};

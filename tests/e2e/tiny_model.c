@@ -95,13 +95,18 @@ static bool is_left_out(const struct generator *g, const char *name)
     return g->model->left_out && !strcmp(g->model->left_out, name);
 }
 
-/* Norm weights, 0.5 to 1.5. */
-static void vector(struct generator *g, const char *name, size_t asked)
+/* Values in [low, low + 1): norm weights from 0.5, biases from -0.5. */
+static void vector_from(struct generator *g, const char *name, size_t asked, float low)
 {
     float values[2 * TINY_FF];
     size_t size = columns(g, name, asked);
-    for (size_t i = 0; i < size; i++) values[i] = 0.5f + (float)(next_random(g) >> 40) / 16777216.0f;
+    for (size_t i = 0; i < size; i++) values[i] = low + (float)(next_random(g) >> 40) / 16777216.0f;
     if (!is_left_out(g, name)) gguf_write_tensor(g->writer, name, WEIR_TENSOR_F32, 1, (uint64_t[]){size}, values);
+}
+
+static void vector(struct generator *g, const char *name, size_t asked)
+{
+    vector_from(g, name, asked, 0.5f);
 }
 
 /* Q8_0: blocks of an f16 scale and 32 signed bytes; every scale is 2^-9, so weights lie within a quarter of 0. */
@@ -128,28 +133,45 @@ static void matrix(struct generator *g, const char *name, size_t rows, size_t as
 
 static const char *in_layer(char name[64], unsigned layer, const char *part)
 {
-    (void)snprintf(name, 64, "blk.%u.%s.weight", layer, part);
+    (void)snprintf(name, 64, "blk.%u.%s", layer, part);
     return name;
 }
 
-static void write_layer(struct generator *g, unsigned i, bool is_gemma)
+static bool is_family(const struct generator *g, const char *architecture)
+{
+    return !strcmp(g->model->architecture, architecture);
+}
+
+static void write_attention(struct generator *g, unsigned i)
 {
     char name[64];
     size_t d = TINY_EMBD, q = TINY_HEADS * TINY_HEAD_DIM, kv = TINY_KV_HEADS * TINY_HEAD_DIM;
-    vector(g, in_layer(name, i, "attn_norm"), d);
-    matrix(g, in_layer(name, i, "attn_q"), q, d);
-    matrix(g, in_layer(name, i, "attn_k"), kv, d);
-    matrix(g, in_layer(name, i, "attn_v"), kv, d);
-    matrix(g, in_layer(name, i, "attn_output"), d, q);
-    vector(g, in_layer(name, i, "ffn_norm"), d);
-    matrix(g, in_layer(name, i, "ffn_gate"), TINY_FF, d);
-    matrix(g, in_layer(name, i, "ffn_up"), TINY_FF, d);
-    matrix(g, in_layer(name, i, "ffn_down"), d, TINY_FF);
-    if (!is_gemma) return;
-    vector(g, in_layer(name, i, "attn_q_norm"), TINY_HEAD_DIM);
-    vector(g, in_layer(name, i, "attn_k_norm"), TINY_HEAD_DIM);
-    vector(g, in_layer(name, i, "post_attention_norm"), d);
-    vector(g, in_layer(name, i, "post_ffw_norm"), d);
+    vector(g, in_layer(name, i, "attn_norm.weight"), d);
+    matrix(g, in_layer(name, i, "attn_q.weight"), q, d);
+    matrix(g, in_layer(name, i, "attn_k.weight"), kv, d);
+    matrix(g, in_layer(name, i, "attn_v.weight"), kv, d);
+    matrix(g, in_layer(name, i, "attn_output.weight"), d, q);
+    if (is_family(g, "qwen2")) {
+        vector_from(g, in_layer(name, i, "attn_q.bias"), q, -0.5f);
+        vector_from(g, in_layer(name, i, "attn_k.bias"), kv, -0.5f);
+        vector_from(g, in_layer(name, i, "attn_v.bias"), kv, -0.5f);
+    }
+    if (is_family(g, "gemma3") || is_family(g, "qwen3")) {
+        vector(g, in_layer(name, i, "attn_q_norm.weight"), TINY_HEAD_DIM);
+        vector(g, in_layer(name, i, "attn_k_norm.weight"), TINY_HEAD_DIM);
+    }
+    if (is_family(g, "gemma3")) vector(g, in_layer(name, i, "post_attention_norm.weight"), d);
+}
+
+static void write_feed_forward(struct generator *g, unsigned i)
+{
+    char name[64];
+    size_t d = TINY_EMBD;
+    vector(g, in_layer(name, i, "ffn_norm.weight"), d);
+    matrix(g, in_layer(name, i, "ffn_gate.weight"), TINY_FF, d);
+    matrix(g, in_layer(name, i, "ffn_up.weight"), TINY_FF, d);
+    matrix(g, in_layer(name, i, "ffn_down.weight"), d, TINY_FF);
+    if (is_family(g, "gemma3")) vector(g, in_layer(name, i, "post_ffw_norm.weight"), d);
 }
 
 /* ---- metadata ---- */
@@ -171,6 +193,8 @@ static void write_shape(struct gguf_writer *w, const struct tiny_model *model)
     gguf_write_u32(w, KEY("attention.value_length"), TINY_HEAD_DIM);
     gguf_write_f32(w, KEY("attention.layer_norm_rms_epsilon"), 1e-5f);
     gguf_write_f32(w, KEY("rope.freq_base"), 10000.0f);
+    if (model->rope_scaling)
+        gguf_write_string(w, KEY("rope.scaling.type"), model->rope_scaling, strlen(model->rope_scaling));
     if (!model->sliding_window) return;
     gguf_write_u32(w, KEY("attention.sliding_window"), model->sliding_window);
     gguf_write_u32(w, KEY("attention.sliding_window_pattern"), 2);
@@ -183,8 +207,12 @@ enum weir_status tiny_model_save(const struct tiny_model *model, const char *pat
     write_shape(g.writer, model);
     write_vocabulary(g.writer);
     matrix(&g, "token_embd.weight", VOCABULARY, TINY_EMBD);
-    for (unsigned i = 0; i < TINY_LAYERS; i++) write_layer(&g, i, !strcmp(model->architecture, "gemma3"));
+    for (unsigned i = 0; i < TINY_LAYERS; i++) {
+        write_attention(&g, i);
+        write_feed_forward(&g, i);
+    }
     vector(&g, "output_norm.weight", TINY_EMBD);
+    if (model->extra) vector(&g, model->extra, 32);
     enum weir_status status = g.out_of_memory ? WEIR_ERR_NOMEM : gguf_writer_save(g.writer, path, error);
     gguf_writer_close(&g.writer);
     return status;

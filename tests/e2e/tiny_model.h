@@ -12,17 +12,19 @@ enum {
     TINY_LAYERS = 2,
     TINY_HEADS = 4,
     TINY_KV_HEADS = 2,
-    TINY_HEAD_DIM = 16,
+    TINY_HEAD_DIM = 24, /* not TINY_EMBD / TINY_HEADS */
     TINY_FF = 128,
     TINY_CTX = 2048
 };
 
 struct tiny_model {
-    const char *architecture; /* "llama" or "gemma3"; another name gets the tensors of llama */
+    const char *architecture; /* a family of src/model; another name gets the tensors of llama */
     uint32_t sliding_window;  /* gemma3: keys that layer 0 sees; layer 1 sees all */
     uint64_t seed;
-    const char *left_out; /* a tensor that is not written; NULL: none */
-    const char *widened;  /* a vector or matrix written with 32 columns too many; NULL: none */
+    const char *left_out;     /* a tensor that is not written; NULL: none */
+    const char *widened;      /* a vector or matrix written with 32 columns too many; NULL: none */
+    const char *extra;        /* a vector of 32 values more; NULL: none */
+    const char *rope_scaling; /* rope.scaling.type, without the keys that go with it; NULL: no key */
 };
 
 /* Writes the model file at `path`. */

@@ -17,7 +17,7 @@ from pathlib import Path
 import common
 import reference
 
-SUPPORTED = ("llama", "gemma3")  # architectures weir reads
+SUPPORTED = ("llama", "gemma3", "qwen2", "qwen3")  # architectures weir reads
 FLOAT_BOUND = 1e-5
 EXACT = {"gemma3": reference.Gemma3}  # architectures for which llama.cpp's answers are not exact
 # llama.cpp's CPU code reads gelu from a table of 16-bit floats: its gemma3 answers are 4.4e-4 from exact arithmetic

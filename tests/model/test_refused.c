@@ -61,6 +61,7 @@ static void unknown_architecture(void **state)
 {
     (void)state;
     check_model(&(struct tiny_model){.architecture = "mamba9"}, 0, WEIR_ERR_UNSUPPORTED, "\"mamba9\"");
+    check_model(&(struct tiny_model){.architecture = "mamba9"}, 0, WEIR_ERR_UNSUPPORTED, "llama, gemma3, qwen2, qwen3");
 }
 
 static void missing_key(void **state)
@@ -75,16 +76,31 @@ static void context_beyond_the_model(void **state)
     check_model(&tiny_models[0], TINY_CTX + 1, WEIR_ERR_TOO_LONG, "2049");
 }
 
-static const char *const llama_tensors[] = {
-    "token_embd.weight",        "blk.0.attn_norm.weight", "blk.1.attn_q.weight",   "blk.0.attn_k.weight",
-    "blk.1.attn_v.weight",      "blk.0.ffn_norm.weight",  "blk.0.ffn_gate.weight", "blk.1.ffn_up.weight",
-    "blk.0.attn_output.weight", "blk.1.ffn_down.weight",  "output_norm.weight"};
-static const char *const gemma_tensors[] = {"blk.1.attn_q_norm.weight", "blk.0.attn_k_norm.weight",
-                                            "blk.0.post_attention_norm.weight", "blk.1.post_ffw_norm.weight"};
+/* Tensors of a family beside those that every family here has. */
+struct family_tensors {
+    const char *architecture;
+    const char *names[8]; /* up to the first NULL */
+};
 
-static void check_tensors(struct tiny_model model, const char *const *names, size_t count)
+static const struct family_tensors every_family = {NULL,
+                                                   {"token_embd.weight", "blk.0.attn_norm.weight",
+                                                    "blk.0.ffn_norm.weight", "blk.0.attn_output.weight",
+                                                    "blk.1.ffn_down.weight", "output_norm.weight"}};
+static const struct family_tensors split_products = {NULL,
+                                                     {"blk.1.attn_q.weight", "blk.0.attn_k.weight",
+                                                      "blk.1.attn_v.weight", "blk.0.ffn_gate.weight",
+                                                      "blk.1.ffn_up.weight"}};
+static const struct family_tensors families[] = {
+    {"gemma3",
+     {"blk.1.attn_q_norm.weight", "blk.0.attn_k_norm.weight", "blk.0.post_attention_norm.weight",
+      "blk.1.post_ffw_norm.weight"}},
+    {"qwen2", {"blk.0.attn_q.bias", "blk.1.attn_k.bias", "blk.0.attn_v.bias"}},
+    {"qwen3", {"blk.0.attn_q_norm.weight", "blk.1.attn_k_norm.weight"}},
+};
+
+static void check_tensors(struct tiny_model model, const char *const *names)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < 8 && names[i]; i++) {
         model.left_out = names[i];
         model.widened = NULL;
         check_model(&model, 0, WEIR_ERR_FORMAT, names[i]);
@@ -97,9 +113,36 @@ static void check_tensors(struct tiny_model model, const char *const *names, siz
 static void missing_or_misshapen_tensors(void **state)
 {
     (void)state;
-    check_tensors(tiny_models[0], llama_tensors, sizeof llama_tensors / sizeof *llama_tensors);
-    check_tensors(tiny_models[1], llama_tensors, sizeof llama_tensors / sizeof *llama_tensors);
-    check_tensors(tiny_models[1], gemma_tensors, sizeof gemma_tensors / sizeof *gemma_tensors);
+    for (size_t m = 0; m < TINY_MODELS; m++) {
+        check_tensors(tiny_models[m], every_family.names);
+        check_tensors(tiny_models[m], split_products.names);
+        for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+            if (!strcmp(families[i].architecture, tiny_models[m].architecture))
+                check_tensors(tiny_models[m], families[i].names);
+    }
+}
+
+/* A tensor that the architecture does not have: another family's. */
+static void extra_tensors(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < TINY_MODELS; m++) {
+        struct tiny_model model = tiny_models[m];
+        model.extra = "blk.0.attn_q_bias.weight";
+        check_model(&model, 0, WEIR_ERR_UNSUPPORTED, model.extra);
+    }
+}
+
+static void rope_scaling(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < TINY_MODELS; m++) {
+        struct tiny_model model = tiny_models[m];
+        model.rope_scaling = "yarn";
+        check_model(&model, 0, WEIR_ERR_UNSUPPORTED, "rope scaling \"yarn\"");
+        model.rope_scaling = "linear";
+        check_model(&model, 0, WEIR_ERR_FORMAT, "rope.scaling.factor is missing");
+    }
 }
 
 int main(void)
@@ -110,6 +153,8 @@ int main(void)
         cmocka_unit_test(missing_key),
         cmocka_unit_test(context_beyond_the_model),
         cmocka_unit_test(missing_or_misshapen_tensors),
+        cmocka_unit_test(extra_tensors),
+        cmocka_unit_test(rope_scaling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,8 @@
 static const struct tiny_model tiny_models[] = {
     {.architecture = "llama", .seed = 1},
     {.architecture = "gemma3", .sliding_window = 8, .seed = 2},
+    {.architecture = "qwen2", .seed = 3},
+    {.architecture = "qwen3", .seed = 4},
 };
 enum { TINY_MODELS = sizeof tiny_models / sizeof *tiny_models };
 
