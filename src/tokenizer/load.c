@@ -98,41 +98,44 @@ static enum weir_status load_rules(struct weir_tokenizer *t, const struct weir_g
     return WEIR_OK;
 }
 
-/* The tokens that end a turn are control tokens also where a file calls them user-defined (Phi-3 does with "</s>"): text of users
- * must not spell them. */
-static enum weir_status load_ends(const struct weir_tokenizer *t, const struct weir_gguf *gguf, int32_t ends[4],
-                                  struct weir_error *error)
+static enum weir_status load_ends(struct weir_tokenizer *t, const struct weir_gguf *gguf, struct weir_error *error)
 {
-    ends[0] = t->bos;
-    ends[1] = t->eos;
-    enum weir_status status = read_id(gguf, KEY("eot_token_id"), t->vocab.count, &ends[2], error);
-    return status ? status : read_id(gguf, KEY("eom_token_id"), t->vocab.count, &ends[3], error);
+    struct end_keys keys = {.eos = t->eos};
+    enum weir_status status = read_id(gguf, KEY("eot_token_id"), t->vocab.count, &keys.eot, error);
+    if (!status) status = read_id(gguf, KEY("eom_token_id"), t->vocab.count, &keys.eom, error);
+    if (!status) ends_find(&t->ends, &t->vocab, &keys);
+    return status;
+}
+
+/* BOS, the tokens that end a turn and markup of turns are control tokens also where a file calls them user-defined (Phi-3 does with
+ * "</s>", Qwen 3 with "<tool_call>"): text of users must not spell them. */
+static bool is_reserved(const struct weir_tokenizer *t, int32_t id, struct weir_string spelling)
+{
+    return id == t->bos || ends_have(&t->ends, id) || is_turn_markup(spelling);
 }
 
 static enum weir_status add_special(struct weir_tokenizer *t, int32_t id, struct weir_string spelling,
-                                    const int32_t ends[4], struct weir_error *error)
+                                    struct weir_error *error)
 {
     bool is_control = t->vocab.kinds[id] != WEIR_TOKEN_USER_DEFINED;
     if (is_control && vocab_find(&t->vocab, spelling.data, spelling.size) != TOKEN_NONE) {
         return error_set(error, WEIR_ERR_FORMAT, KEY("tokens") ": token %d, \"%.*s\", is there as a normal token too",
                          (int)id, shown(spelling), spelling.data);
     }
-    for (size_t i = 0; i < 4; i++) is_control = is_control || ends[i] == id;
-    return specials_add(&t->specials, spelling, id, is_control, error);
+    return specials_add(&t->specials, spelling, id, is_control || is_reserved(t, id, spelling), error);
 }
 
 static enum weir_status load_specials(struct weir_tokenizer *t, const struct weir_gguf *gguf, struct weir_error *error)
 {
     const struct weir_gguf_value *tokens = weir_gguf_find(gguf, KEY("tokens"));
-    int32_t ends[4];
-    enum weir_status status = load_ends(t, gguf, ends, error);
+    enum weir_status status = load_ends(t, gguf, error);
     if (!status) status = specials_open(&t->specials, error);
     for (size_t i = 0; !status && i < t->vocab.count; i++) {
         uint8_t kind = t->vocab.kinds[i];
         bool is_special = kind == WEIR_TOKEN_CONTROL || kind == WEIR_TOKEN_UNKNOWN || kind == WEIR_TOKEN_USER_DEFINED;
         struct weir_string spelling;
         if (!is_special || !weir_gguf_array_string(tokens, i, &spelling)) continue;
-        status = add_special(t, (int32_t)i, spelling, ends, error);
+        status = add_special(t, (int32_t)i, spelling, error);
     }
     return status;
 }

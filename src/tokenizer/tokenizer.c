@@ -119,3 +119,14 @@ int32_t weir_tokenizer_eos(const struct weir_tokenizer *tokenizer)
 {
     return tokenizer->eos;
 }
+
+bool weir_token_is_end(const struct weir_tokenizer *tokenizer, int32_t id)
+{
+    return ends_have(&tokenizer->ends, id);
+}
+
+size_t weir_tokenizer_ends(const struct weir_tokenizer *tokenizer, const int32_t **ids)
+{
+    *ids = tokenizer->ends.ids;
+    return tokenizer->ends.count;
+}

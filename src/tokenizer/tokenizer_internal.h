@@ -2,6 +2,7 @@
 #ifndef WEIR_TOKENIZER_INTERNAL_H
 #define WEIR_TOKENIZER_INTERNAL_H
 
+#include "tokenizer/ends.h"
 #include "tokenizer/merges.h"
 #include "tokenizer/merging.h"
 #include "tokenizer/pretok.h"
@@ -17,6 +18,7 @@ struct weir_tokenizer {
     struct merges merges;     /* byte-level BPE only */
     const struct pretok *pre; /* NULL: SentencePiece */
     int32_t bos, eos;         /* or TOKEN_NONE */
+    struct ends ends;
     bool adds_bos, adds_eos;
     bool adds_space;        /* SentencePiece: text begins with a space it does not have */
     int32_t replacement[3]; /* for a byte that has no token */

@@ -248,6 +248,7 @@ static enum weir_status load_texts(struct vocab *vocab, const struct weir_gguf_v
         enum weir_status status = add_token(vocab, (int32_t)i, spelling, raw, out, error);
         if (status) return status;
         out += vocab->texts[i].size;
+        if (vocab->texts[i].size > vocab->token_bytes_max) vocab->token_bytes_max = vocab->texts[i].size;
     }
     if (spelling == SPELLING_SPACES) return WEIR_OK;
     for (size_t i = 0; i < 256; i++) vocab->bytes[i] = vocab_find(vocab, &(const char){(char)i}, 1);

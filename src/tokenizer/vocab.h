@@ -20,6 +20,7 @@ enum vocab_spelling {
 struct vocab {
     size_t count;
     size_t text_bytes_max;     /* longest text that vocab_find can find */
+    size_t token_bytes_max;    /* longest text of all */
     struct weir_string *texts; /* [count], into arena */
     uint8_t *kinds;            /* [count], enum weir_token_kind */
     float *scores;             /* [count], finite; NULL where the file has none */

@@ -44,6 +44,7 @@ void sample_bpe(struct sample *sample)
                               .bos = -1,
                               .eos = -1,
                               .unknown = -1,
+                              .eot = -1,
                               .adds_bos = -1,
                               .adds_eos = -1,
                               .adds_space = -1};
@@ -72,6 +73,7 @@ void sample_spm(struct sample *sample)
                               .bos = 1,
                               .eos = 2,
                               .unknown = 0,
+                              .eot = -1,
                               .adds_bos = -1,
                               .adds_eos = -1,
                               .adds_space = -1};
@@ -115,6 +117,7 @@ static void write_sample(struct gguf_writer *w, const struct sample *s)
     if (s->bos >= 0) gguf_write_u32(w, "tokenizer.ggml.bos_token_id", (uint32_t)s->bos);
     if (s->eos >= 0) gguf_write_u32(w, "tokenizer.ggml.eos_token_id", (uint32_t)s->eos);
     if (s->unknown >= 0) gguf_write_u32(w, "tokenizer.ggml.unknown_token_id", (uint32_t)s->unknown);
+    if (s->eot >= 0) gguf_write_u32(w, "tokenizer.ggml.eot_token_id", (uint32_t)s->eot);
     if (s->adds_bos >= 0) gguf_write_bool(w, "tokenizer.ggml.add_bos_token", s->adds_bos != 0);
     if (s->adds_eos >= 0) gguf_write_bool(w, "tokenizer.ggml.add_eos_token", s->adds_eos != 0);
     if (s->adds_space >= 0) gguf_write_bool(w, "tokenizer.ggml.add_space_prefix", s->adds_space != 0);

@@ -17,7 +17,7 @@ struct sample {
     float scores[SAMPLE_TOKENS_MAX];
     struct weir_string merges[SAMPLE_TOKENS_MAX];
     bool lacks_tokens, lacks_kinds, lacks_scores, lacks_merges;
-    int64_t bos, eos, unknown; /* -1: the key is left out */
+    int64_t bos, eos, unknown, eot; /* -1: the key is left out */
     int adds_bos, adds_eos, adds_space;
     size_t kinds_cut; /* entries missing at the end of token_type */
 };

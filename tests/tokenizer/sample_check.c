@@ -25,6 +25,7 @@ enum weir_status sample_open_cut(const char *pre, struct weir_tokenizer **out, s
                              .bos = 1,
                              .eos = 2,
                              .unknown = -1,
+                             .eot = -1,
                              .adds_bos = -1,
                              .adds_eos = -1,
                              .adds_space = -1};
