@@ -56,6 +56,19 @@ WEIR_API enum weir_status weir_tokenize(const struct weir_tokenizer *tokenizer, 
                                         struct weir_error *error) WEIR_MUST_USE;
 WEIR_API void weir_tokens_free(struct weir_tokens *tokens);
 
+/* A run of text of one origin. */
+struct weir_text_piece {
+    const char *text; /* need not end in NUL */
+    size_t size;
+    bool is_trusted; /* it may spell control tokens: a chat template's own text, never what users wrote */
+};
+
+/* As weir_tokenize for the pieces one after the other as one text, with WEIR_TOKENIZE_SPECIAL inside trusted runs only: where pieces
+ * meet changes no id. `flags`: WEIR_TOKENIZE_BOS or 0. */
+WEIR_API enum weir_status weir_tokenize_pieces(const struct weir_tokenizer *tokenizer,
+                                               const struct weir_text_piece *pieces, size_t count, unsigned flags,
+                                               struct weir_tokens *tokens, struct weir_error *error) WEIR_MUST_USE;
+
 /* The bytes of one token as they appear in text (control tokens: their spelling). Lives as long as the tokenizer;
  * {NULL,0} for an id out of range. */
 WEIR_API struct weir_string weir_token_text(const struct weir_tokenizer *tokenizer, int32_t id);

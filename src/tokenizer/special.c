@@ -78,29 +78,50 @@ enum weir_status specials_add(struct specials *specials, struct weir_string text
     return WEIR_OK;
 }
 
-/* The longest token that begins at text[0]; its size, or 0. */
-static size_t longest_at(const struct specials *s, const char *text, size_t size, bool controls, int32_t *id)
+size_t specials_reach(const struct specials *specials, struct weir_string text, size_t at)
+{
+    size_t reach = 0;
+    uint32_t node = 0;
+    for (; at + reach < text.size; reach++) {
+        node = child_find(specials, node, (uint8_t)text.data[at + reach]);
+        if (!node) break;
+    }
+    return reach;
+}
+
+/* The longest token that begins at `at`, control tokens within text[at..trusted_end) only; its size, or 0. */
+static size_t longest_at(const struct specials *s, struct weir_string text, size_t at, size_t trusted_end, int32_t *id)
 {
     size_t longest = 0;
     uint32_t node = 0;
-    for (size_t i = 0; i < size; i++) {
-        node = child_find(s, node, (uint8_t)text[i]);
+    for (size_t end = at; end < text.size;) {
+        node = child_find(s, node, (uint8_t)text.data[end++]);
         if (!node) break;
         const struct special_node *here = &s->nodes[node];
-        if (here->id == TOKEN_NONE || (here->is_control && !controls)) continue;
-        longest = i + 1;
+        if (here->id == TOKEN_NONE || (here->is_control && end > trusted_end)) continue;
+        longest = end - at;
         *id = here->id;
     }
     return longest;
 }
 
-bool specials_find(const struct specials *specials, const char *text, size_t size, size_t from, bool controls,
+/* The end of the trusted run that `at` is in, or 0. */
+static size_t trusted_end(struct trusted *trusted, size_t at)
+{
+    while (trusted->count && trusted->runs->end <= at) {
+        trusted->runs++;
+        trusted->count--;
+    }
+    return trusted->count && trusted->runs->begin <= at ? trusted->runs->end : 0;
+}
+
+bool specials_find(const struct specials *specials, struct weir_string text, size_t from, struct trusted *trusted,
                    struct special_match *out)
 {
-    for (size_t at = from; at < size; at++) {
-        if (!specials->first[(uint8_t)text[at]]) continue;
+    for (size_t at = from; at < text.size; at++) {
+        if (!specials->first[(uint8_t)text.data[at]]) continue;
         int32_t id = TOKEN_NONE;
-        size_t length = longest_at(specials, text + at, size - at, controls, &id);
+        size_t length = longest_at(specials, text, at, trusted_end(trusted, at), &id);
         if (!length) continue;
         *out = (struct special_match){at, length, id};
         return true;

@@ -33,8 +33,22 @@ void specials_free(struct specials *specials);
 enum weir_status specials_add(struct specials *specials, struct weir_string text, int32_t id, bool is_control,
                               struct weir_error *error) WEIR_MUST_USE;
 
-/* The first match in text[from..size); false: there is none. Control tokens are passed over unless `controls`. */
-bool specials_find(const struct specials *specials, const char *text, size_t size, size_t from, bool controls,
+/* Bytes [begin, end) of a text that may spell control tokens: the template's own. */
+struct trusted_run {
+    size_t begin, end;
+};
+
+/* Rising runs that do not touch. A search drops those it has passed. */
+struct trusted {
+    const struct trusted_run *runs;
+    size_t count;
+};
+
+/* The first match in text[from..); false: there is none. A control token matches only inside one trusted run. */
+bool specials_find(const struct specials *specials, struct weir_string text, size_t from, struct trusted *trusted,
                    struct special_match *out);
+
+/* How many bytes from `at` on begin some spelling, whole or not. */
+size_t specials_reach(const struct specials *specials, struct weir_string text, size_t at);
 
 #endif

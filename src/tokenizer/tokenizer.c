@@ -38,26 +38,32 @@ bool encoder_add_byte(struct encoder *encoder, uint8_t byte)
     return true;
 }
 
-/* Text without special tokens. It is at the start or follows a special token: that is where SentencePiece puts its space. */
-static bool encode_plain(struct encoder *encoder, struct weir_string text)
+/* Text without special tokens. `leads`: it is at the start or follows a special token: that is where SentencePiece puts its space. */
+static bool encode_plain(struct encoder *encoder, struct weir_string text, bool leads)
 {
     if (text.size == 0) return true;
     const struct weir_tokenizer *t = encoder->tokenizer;
-    return t->pre ? bpe_encode(encoder, text) : spm_encode(encoder, text, t->adds_space);
+    return t->pre ? bpe_encode(encoder, text) : spm_encode(encoder, text, t->adds_space && leads);
 }
 
-static bool encode_text(struct encoder *encoder, struct weir_string text, unsigned flags)
+bool encoder_add_text(struct encoder *encoder, struct weir_string text, struct trusted trusted, bool continues)
 {
     const struct specials *specials = &encoder->tokenizer->specials;
-    bool controls = (flags & WEIR_TOKENIZE_SPECIAL) != 0;
     size_t at = 0;
     struct special_match match;
-    while (specials_find(specials, text.data, text.size, at, controls, &match)) {
-        if (!encode_plain(encoder, (struct weir_string){text.data + at, match.at - at})) return false;
+    while (specials_find(specials, text, at, &trusted, &match)) {
+        struct weir_string plain = {text.data + at, match.at - at};
+        if (!encode_plain(encoder, plain, at > 0 || !continues)) return false;
         if (!tokens_add(encoder->out, match.id)) return false;
         at = match.at + match.size;
     }
-    return encode_plain(encoder, (struct weir_string){text.data + at, text.size - at});
+    return encode_plain(encoder, (struct weir_string){text.data + at, text.size - at}, at > 0 || !continues);
+}
+
+void encoder_free(struct encoder *encoder)
+{
+    merging_free(&encoder->merging);
+    free(encoder->text);
 }
 
 static bool encode_all(struct encoder *encoder, struct weir_string text, unsigned flags)
@@ -65,7 +71,9 @@ static bool encode_all(struct encoder *encoder, struct weir_string text, unsigne
     const struct weir_tokenizer *t = encoder->tokenizer;
     bool frames = (flags & WEIR_TOKENIZE_BOS) != 0;
     if (frames && t->adds_bos && !tokens_add(encoder->out, t->bos)) return false;
-    if (text.size && !encode_text(encoder, text, flags)) return false;
+    struct trusted_run whole = {0, text.size};
+    struct trusted trusted = {&whole, (flags & WEIR_TOKENIZE_SPECIAL) ? 1 : 0};
+    if (text.size && !encoder_add_text(encoder, text, trusted, false)) return false;
     return !(frames && t->adds_eos) || tokens_add(encoder->out, t->eos);
 }
 
@@ -81,8 +89,7 @@ enum weir_status weir_tokenize(const struct weir_tokenizer *tokenizer, const cha
     size_t count_before = tokens->count;
     struct encoder encoder = {.tokenizer = tokenizer, .out = tokens};
     bool encoded = encode_all(&encoder, (struct weir_string){text, size}, flags);
-    merging_free(&encoder.merging);
-    free(encoder.text);
+    encoder_free(&encoder);
     if (encoded) return WEIR_OK;
     tokens->count = count_before;
     return error_nomem(error, "tokenizing a text");

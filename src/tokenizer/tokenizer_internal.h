@@ -37,6 +37,9 @@ struct encoder {
 /* Append to encoder->out; false without memory. */
 bool tokens_add(struct weir_tokens *tokens, int32_t id);
 bool encoder_add_byte(struct encoder *encoder, uint8_t byte); /* the byte's token, or the replacement */
+/* Text with its special tokens. `continues`: plain text comes right before it, already encoded. */
+bool encoder_add_text(struct encoder *encoder, struct weir_string text, struct trusted trusted, bool continues);
+void encoder_free(struct encoder *encoder);
 bool bpe_encode(struct encoder *encoder, struct weir_string text);
 bool spm_encode(struct encoder *encoder, struct weir_string text, bool with_space);
 
