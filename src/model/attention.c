@@ -21,7 +21,7 @@
 
 enum {
     SCORES_FLOATS = 128 * 1024, /* scores of a tile stay in the L2 cache where a single token's fit */
-    KEY_CHAIN_MAX = 64          /* nodes from the root to a sequence's parent */
+    KEY_CHAIN_MAX = 64          /* nodes from the root to a sequence's own */
 };
 
 static uint32_t group_size(const struct forward *f)
@@ -127,21 +127,27 @@ static void span_values(const struct tile *tile, const struct span *span)
         tile->scratch->out + row * s->head_dim, s->head_dim);
 }
 
+/* Both see the same tokens of the same ancestors. */
+static bool continues_alike(const struct kv *a, const struct kv *b)
+{
+    return a->parent == b->parent && a->start == b->start;
+}
+
 /* Calls `visit` for every span of the tile, a sequence's ancestors before its own node, root first. */
 static void for_each_span(const struct tile *tile, void (*visit)(const struct tile *, const struct span *))
 {
     struct span span;
     for (uint32_t t0 = tile->begin, t1; t0 < tile->end; t0 = t1) {
-        const struct kv *parent = sequence_of(tile, t0)->kv->parent;
-        for (t1 = t0 + 1; t1 < tile->end && sequence_of(tile, t1)->kv->parent == parent;) t1++;
-        const struct kv *chain[KEY_CHAIN_MAX];
+        const struct kv *own = sequence_of(tile, t0)->kv, *chain[KEY_CHAIN_MAX];
+        for (t1 = t0 + 1; t1 < tile->end && continues_alike(sequence_of(tile, t1)->kv, own);) t1++;
         size_t n = 0;
-        for (const struct kv *kv = parent; kv; kv = kv->parent) {
+        for (const struct kv *kv = own; kv; kv = kv->parent) {
             assert(n < KEY_CHAIN_MAX);
             chain[n++] = kv;
         }
-        while (n--)
-            if (make_span(tile, chain[n], chain[n]->n_tokens, t0, t1, &span)) visit(tile, &span);
+        for (; n > 1; n--)
+            if (make_span(tile, chain[n - 1], chain[n - 2]->start - chain[n - 1]->start, t0, t1, &span))
+                visit(tile, &span);
     }
     for (uint32_t t0 = tile->begin, t1; t0 < tile->end; t0 = t1) {
         const struct batch_sequence *sequence = sequence_of(tile, t0);

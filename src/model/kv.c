@@ -48,6 +48,15 @@ enum weir_status kv_open(const struct model_shape *shape, enum weir_kv_type type
     return WEIR_OK;
 }
 
+enum weir_status kv_fork(const struct model_shape *shape, uint32_t tokens, bool one_layer, struct kv *parent,
+                         uint32_t start, struct kv **out, struct weir_error *error)
+{
+    assert(parent->start <= start && start <= kv_end(parent));
+    enum weir_status status = kv_open(shape, parent->type, tokens, one_layer, parent, out, error);
+    if (!status) (*out)->start = start;
+    return status;
+}
+
 void kv_close(struct kv **handle)
 {
     struct kv *kv = *handle;

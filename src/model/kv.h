@@ -18,7 +18,7 @@ enum { KV_BLOCK = 16 };
 
 struct kv {
     struct kv *parent; /* counted; NULL: this node starts the sequence */
-    uint32_t start;    /* tokens before this node: parent->start + parent->n_tokens */
+    uint32_t start;    /* tokens before this node: the parent's end, or earlier (kv_fork) */
     uint32_t n_tokens; /* own tokens stored */
     uint32_t capacity; /* own tokens that fit; a multiple of KV_BLOCK */
     uint32_t references;
@@ -32,6 +32,10 @@ struct kv {
 /* `tokens` is rounded up to whole blocks. `parent` may be NULL; it gets one more reference. */
 enum weir_status kv_open(const struct model_shape *shape, enum weir_kv_type type, uint32_t tokens, bool one_layer,
                          struct kv *parent, struct kv **out, struct weir_error *error) WEIR_MUST_USE;
+/* As kv_open with a parent that is continued after `start` of the sequence's tokens, rather than at its end: the node sees the parent's
+ * tokens before that alone. parent->start <= start <= kv_end(parent). */
+enum weir_status kv_fork(const struct model_shape *shape, uint32_t tokens, bool one_layer, struct kv *parent,
+                         uint32_t start, struct kv **out, struct weir_error *error) WEIR_MUST_USE;
 /* Makes room for `tokens` own tokens in a node that has no children; on failure the node is as it was. */
 enum weir_status kv_grow(struct kv *kv, uint32_t tokens, struct weir_error *error) WEIR_MUST_USE;
 void kv_close(struct kv **kv); /* drops one reference; accepts NULL inside */

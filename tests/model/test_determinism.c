@@ -145,6 +145,50 @@ static void shared_prefix(void **state)
     }
 }
 
+/* Children that continue one prefix at different places, some before its end, in one forward pass. */
+static void forked_prefix(void **state)
+{
+    static const uint32_t starts[] = {70, 64, 69, 69, 33, 16, 0};
+    enum { CUT = 70, FORKS = sizeof starts / sizeof *starts, FRESH = 11 };
+    int32_t ids[IDS], fresh[FORKS * FRESH];
+    (void)state;
+    tiny_ids(ids, IDS);
+    for (size_t m = 0; m < TINY_MODELS; m++) {
+        struct weir_engine *engine = tiny_engine(&tiny_models[m], 2, 0);
+        const struct model_shape *shape = &engine->model->shape;
+        size_t n_vocab = vocabulary(engine);
+        float *expected = logits_in_pieces(engine, ids, IDS, IDS), *found = calloc(FORKS * n_vocab, sizeof *found);
+        struct weir_error error = {0};
+        struct kv *prefix = NULL;
+        struct batch_sequence sequences[FORKS];
+        uint32_t outputs[FORKS];
+        assert_non_null(found);
+        engine_lock(engine);
+        check_status(kv_open(shape, engine->kv_type, CUT, false, NULL, &prefix, &error), WEIR_OK, &error);
+        check_status(engine_append(engine, prefix, ids, CUT, false, NULL, &error), WEIR_OK, &error);
+        for (uint32_t i = 0; i < FORKS; i++) {
+            sequences[i] = (struct batch_sequence){.first = i * FRESH, .count = FRESH};
+            check_status(kv_fork(shape, FRESH, true, prefix, starts[i], &sequences[i].kv, &error), WEIR_OK, &error);
+            memcpy(fresh + (size_t)i * FRESH, ids + starts[i], FRESH * sizeof *ids);
+            outputs[i] = i * FRESH + FRESH - 1;
+        }
+        struct batch batch = {fresh, FORKS * FRESH, sequences, FORKS, outputs, FORKS, NULL, 0, NULL};
+        check_status(forward_run(engine->forward, &batch, &error), WEIR_OK, &error);
+        forward_logits(engine->forward, found);
+        for (uint32_t i = 0; i < FORKS; i++) {
+            check_bits(found + i * n_vocab, expected + (starts[i] + FRESH - 1) * n_vocab, n_vocab, sizeof(float),
+                       "forked prefix");
+            kv_close(&sequences[i].kv);
+        }
+        assert_int_equal(prefix->references, 1);
+        kv_close(&prefix);
+        engine_unlock(engine);
+        free(expected);
+        free(found);
+        weir_engine_close(&engine);
+    }
+}
+
 /* ---- classify ---- */
 
 enum { TEXTS = 40, TEXT_BYTES_MAX = 500, LABELS_MAX = 8 };
@@ -241,7 +285,8 @@ static void classify_by_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pieces_and_threads), cmocka_unit_test(last_position_alone), cmocka_unit_test(shared_prefix),
+        cmocka_unit_test(pieces_and_threads), cmocka_unit_test(last_position_alone),
+        cmocka_unit_test(shared_prefix),      cmocka_unit_test(forked_prefix),
         cmocka_unit_test(classify_by_codes),  cmocka_unit_test(classify_by_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
