@@ -47,6 +47,10 @@ static void run_gelu(const struct work *w)
 {
     w->k->gelu_tanh_mul(w->a, w->b, w->n);
 }
+static void run_softcap(const struct work *w)
+{
+    w->k->softcap(w->a, w->n, 50.0f);
+}
 static void run_softmax(const struct work *w)
 {
     w->k->softmax(w->a, w->n);
@@ -118,10 +122,11 @@ static void bench_rows(const struct kernels *k)
         work_fn run;
         size_t n, bytes; /* bytes of memory read and written an element */
     } cases[] = {
-        {"rmsnorm", run_rmsnorm, 576, 16},    {"add", run_add, 576, 12},
-        {"silu_mul", run_silu, 1536, 12},     {"gelu_tanh_mul", run_gelu, 2048, 12},
-        {"softmax", run_softmax, 560, 24},    {"rope_adjacent", run_adjacent, 64, 12},
-        {"rope_halves", run_halves, 256, 12}, {"kv_store", run_store, 64, 12},
+        {"rmsnorm", run_rmsnorm, 576, 16},       {"add", run_add, 576, 12},
+        {"silu_mul", run_silu, 1536, 12},        {"gelu_tanh_mul", run_gelu, 2048, 12},
+        {"softcap", run_softcap, 560, 8},        {"softmax", run_softmax, 560, 24},
+        {"rope_adjacent", run_adjacent, 64, 12}, {"rope_halves", run_halves, 256, 12},
+        {"kv_store", run_store, 64, 12},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t n = cases[i].n;

@@ -29,4 +29,14 @@
 #define GELU_LINEAR 0x1.988454p+0f
 #define GELU_CUBIC 0x1.2444f2p-4f
 
+/* tanh(x) for |x| < TANH_SMALL: x + x^3 (C1 + z (C2 + z (C3 + z (C4 + z C5)))), z = x^2, a minimax fit of the relative error (2^-27.7);
+ * above: sign(x) (1 - 2 / (exp(2 |x|) + 1)), |x| taken as at most TANH_MAX, where the result rounds to 1. */
+#define TANH_SMALL 0.625f
+#define TANH_MAX 10.0f
+#define TANH_C1 (-0x1.555532p-2f)
+#define TANH_C2 0x1.110726p-3f
+#define TANH_C3 (-0x1.b83c5ap-5f)
+#define TANH_C4 0x1.52269ap-6f
+#define TANH_C5 (-0x1.75e1cap-8f)
+
 #endif

@@ -109,6 +109,9 @@ struct kernels {
     void (*silu_mul)(float *gate, const float *up, size_t n);      /* gate = gate / (1 + exp(-gate)) * up */
     void (*gelu_tanh_mul)(float *gate, const float *up, size_t n); /* gate = gelu_tanh(gate) * up */
 
+    /* x = cap * tanh(x / cap), cap > 0. An element's value does not depend on its place. */
+    void (*softcap)(float *x, size_t n, float cap);
+
     /* Rotary embedding of one head in place. cos_sin: [n_rot/2][2] for the token's position. Dimensions beyond n_rot stay.
      * Adjacent pairs (2i, 2i+1): `llama` GGUF order; halves (i, i + n_rot/2): NeoX order (gemma3, phi3, qwen). */
     void (*rope_adjacent)(float *head, const float *cos_sin, size_t n_rot);

@@ -15,6 +15,8 @@ void rmsnorm_ref(float *y, const float *x, const float *weight, size_t n, float 
 void add_ref(float *y, const float *x, size_t n);
 void silu_mul_ref(float *gate, const float *up, size_t n);
 void gelu_tanh_mul_ref(float *gate, const float *up, size_t n);
+float tanh_ref(float x);
+void softcap_ref(float *x, size_t n, float cap);
 void rope_adjacent_ref(float *head, const float *cos_sin, size_t n_rot);
 void rope_halves_ref(float *head, const float *cos_sin, size_t n_rot);
 void softmax_ref(float *row, size_t n);

@@ -5,6 +5,7 @@
  *
  *   scores[row][index - base] = q . k[index]      ancestors: one call for all neighbouring tokens with the same parent, so the
  *                                                  shared prefix is read once for many rows; own keys: one call a sequence
+ *   soft cap, where the model has one: score = cap * tanh(score / cap)
  *   mask: keys after the token, out of its window or off its branch become -infinity
  *   softmax over the row, then out[row] = sum over index of p * v
  *
@@ -110,10 +111,13 @@ static void span_scores(const struct tile *tile, const struct span *span)
     const struct model_shape *s = &tile->f->model->shape;
     size_t element = span->kv->type == WEIR_KV_F32 ? 4 : 2, row = (size_t)(span->t0 - tile->begin) * tile->group;
     const uint8_t *keys = kv_keys(span->kv, tile->layer, tile->head) + (size_t)span->from * s->head_dim * element;
-    tile->f->model->kernels.attn_scores(
-        span->kv->type, tile->scratch->q + row * s->head_dim, s->head_dim, (size_t)(span->t1 - span->t0) * tile->group,
-        s->head_dim, keys, span->count - span->from, s->attn_scale,
-        tile->scratch->scores + row * tile->width + span->kv->start + span->from - tile->base, tile->width);
+    const struct kernels *k = &tile->f->model->kernels;
+    size_t rows = (size_t)(span->t1 - span->t0) * tile->group, n_keys = span->count - span->from;
+    float *scores = tile->scratch->scores + row * tile->width + span->kv->start + span->from - tile->base;
+    k->attn_scores(span->kv->type, tile->scratch->q + row * s->head_dim, s->head_dim, rows, s->head_dim, keys, n_keys,
+                   s->attn_scale, scores, tile->width);
+    for (size_t r = 0; s->attn_softcap > 0 && r < rows; r++)
+        k->softcap(scores + r * tile->width, n_keys, s->attn_softcap);
 }
 
 static void span_values(const struct tile *tile, const struct span *span)

@@ -41,14 +41,11 @@ static enum weir_status gemma3_read_shape(struct model *model, struct weir_error
 
 static enum weir_status gemma3_read_layer(struct model *model, uint32_t i, struct weir_error *error)
 {
-    struct model_layer *l = &model->layers[i];
-    size_t d = model->shape.n_embd;
     enum weir_status status;
     if ((status = model_take_attention(model, i, error)) || (status = model_take_head_norms(model, i, error)) ||
-        (status = model_take_vector(model, &l->post_attn_norm, d, "blk.%u.post_attention_norm.weight", i, error)) ||
         (status = model_take_feed_forward(model, i, error)))
         return status;
-    return model_take_vector(model, &l->post_ffn_norm, d, "blk.%u.post_ffw_norm.weight", i, error);
+    return model_take_post_norms(model, i, error);
 }
 
 static void gemma3_layer(struct forward *f, uint32_t i)

@@ -34,3 +34,12 @@ enum weir_status model_take_head_norms(struct model *model, uint32_t i, struct w
     enum weir_status status = model_take_vector(model, &l->q_norm, head_dim, "blk.%u.attn_q_norm.weight", i, error);
     return status ? status : model_take_vector(model, &l->k_norm, head_dim, "blk.%u.attn_k_norm.weight", i, error);
 }
+
+enum weir_status model_take_post_norms(struct model *model, uint32_t i, struct weir_error *error)
+{
+    struct model_layer *l = &model->layers[i];
+    size_t d = model->shape.n_embd;
+    enum weir_status status =
+        model_take_vector(model, &l->post_attn_norm, d, "blk.%u.post_attention_norm.weight", i, error);
+    return status ? status : model_take_vector(model, &l->post_ffn_norm, d, "blk.%u.post_ffw_norm.weight", i, error);
+}

@@ -39,8 +39,10 @@ struct model_shape {
     uint32_t n_rot;          /* rotated dimensions of a head, even */
     uint32_t sliding_window; /* keys a local layer sees, itself included; 0: every layer sees all */
     float rms_eps;
-    float attn_scale; /* scores are scaled by it */
-    float embd_scale; /* token embeddings are multiplied by it */
+    float attn_scale;    /* scores are scaled by it */
+    float embd_scale;    /* token embeddings are multiplied by it */
+    float attn_softcap;  /* scores become cap * tanh(score / cap) before the mask; 0: they stay */
+    float logit_softcap; /* the same for logits */
     struct rope rope[ROPE_KINDS];
     bool has_local_rope; /* rope[ROPE_LOCAL] is used */
 };
@@ -70,6 +72,7 @@ struct model_family {
 };
 
 extern const struct model_family family_llama;
+extern const struct model_family family_gemma2;
 extern const struct model_family family_gemma3;
 extern const struct model_family family_qwen2;
 extern const struct model_family family_qwen3;
@@ -131,5 +134,7 @@ enum weir_status model_take_attention(struct model *model, uint32_t layer, struc
 enum weir_status model_take_feed_forward(struct model *model, uint32_t layer, struct weir_error *error) WEIR_MUST_USE;
 /* attn_q_norm and attn_k_norm [head_dim]. */
 enum weir_status model_take_head_norms(struct model *model, uint32_t layer, struct weir_error *error) WEIR_MUST_USE;
+/* post_attention_norm and post_ffw_norm [n_embd]. */
+enum weir_status model_take_post_norms(struct model *model, uint32_t layer, struct weir_error *error) WEIR_MUST_USE;
 
 #endif

@@ -142,6 +142,11 @@ static bool is_family(const struct generator *g, const char *architecture)
     return !strcmp(g->model->architecture, architecture);
 }
 
+static bool is_gemma(const struct generator *g)
+{
+    return is_family(g, "gemma2") || is_family(g, "gemma3");
+}
+
 static void write_attention(struct generator *g, unsigned i)
 {
     char name[64];
@@ -160,7 +165,7 @@ static void write_attention(struct generator *g, unsigned i)
         vector(g, in_layer(name, i, "attn_q_norm.weight"), TINY_HEAD_DIM);
         vector(g, in_layer(name, i, "attn_k_norm.weight"), TINY_HEAD_DIM);
     }
-    if (is_family(g, "gemma3")) vector(g, in_layer(name, i, "post_attention_norm.weight"), d);
+    if (is_gemma(g)) vector(g, in_layer(name, i, "post_attention_norm.weight"), d);
 }
 
 static void write_feed_forward(struct generator *g, unsigned i)
@@ -171,7 +176,7 @@ static void write_feed_forward(struct generator *g, unsigned i)
     matrix(g, in_layer(name, i, "ffn_gate.weight"), TINY_FF, d);
     matrix(g, in_layer(name, i, "ffn_up.weight"), TINY_FF, d);
     matrix(g, in_layer(name, i, "ffn_down.weight"), d, TINY_FF);
-    if (is_family(g, "gemma3")) vector(g, in_layer(name, i, "post_ffw_norm.weight"), d);
+    if (is_gemma(g)) vector(g, in_layer(name, i, "post_ffw_norm.weight"), d);
 }
 
 /* ---- metadata ---- */
@@ -195,6 +200,10 @@ static void write_shape(struct gguf_writer *w, const struct tiny_model *model)
     gguf_write_f32(w, KEY("rope.freq_base"), 10000.0f);
     if (model->rope_scaling)
         gguf_write_string(w, KEY("rope.scaling.type"), model->rope_scaling, strlen(model->rope_scaling));
+    if (!strcmp(model->architecture, "gemma2")) {
+        gguf_write_f32(w, KEY("attn_logit_softcapping"), 2.0f); /* low enough to bend the scores of such weights */
+        gguf_write_f32(w, KEY("final_logit_softcapping"), 5.0f);
+    }
     if (!model->sliding_window) return;
     gguf_write_u32(w, KEY("attention.sliding_window"), model->sliding_window);
     gguf_write_u32(w, KEY("attention.sliding_window_pattern"), 2);

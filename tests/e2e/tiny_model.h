@@ -19,7 +19,7 @@ enum {
 
 struct tiny_model {
     const char *architecture; /* a family of src/model; another name gets the tensors of llama */
-    uint32_t sliding_window;  /* gemma3: keys that layer 0 sees; layer 1 sees all */
+    uint32_t sliding_window;  /* gemma2, gemma3: keys that layer 0 sees; layer 1 sees all */
     uint64_t seed;
     const char *left_out;     /* a tensor that is not written; NULL: none */
     const char *widened;      /* a vector or matrix written with 32 columns too many; NULL: none */

@@ -1,6 +1,6 @@
-"""Gemma 3 in exact arithmetic: the logits of every position from a GGUF file of float32 tensors.
+"""Gemma 2 and 3 in exact arithmetic: the logits of every position from a GGUF file of float32 tensors.
 
-Written from the model's description (arXiv 2503.19786; src/model/gemma3.c states the formulas), in Python's 64-bit floats and with no
+Written from the models' descriptions (arXiv 2408.00118 and 2503.19786; docs/models states the formulas), in Python's 64-bit floats and with no
 library, to be compared with weir's float32. A model of 300,000 weights and 64 tokens takes a few seconds.
 """
 import array
@@ -13,8 +13,8 @@ from pathlib import Path
 SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}  # GGUF value types
 STRING, ARRAY = 8, 9
 TENSOR_F32 = 0
-LOCAL_BASE = 10000.0  # rotary base of local layers
-PATTERN = 6           # every 6th layer is global
+GEMMA3_LOCAL_BASE = 10000.0  # rotary base of local layers
+GEMMA3_PATTERN = 6           # every 6th layer is global
 
 
 class Reader:
@@ -109,28 +109,45 @@ def rotate(x, position, base, scale):
     return out
 
 
-def attend(query, keys, values, first):
+def soft_cap(value, cap):
+    """cap * tanh(value / cap); no cap: the value."""
+    return cap * math.tanh(value / cap) if cap else value
+
+
+def attend(query, keys, values, first, cap):
     """One head's result at the last key's position; it sees the keys from `first` on."""
     scale = 1.0 / math.sqrt(len(query))
-    scores = [scale * dot(query, key) for key in keys[first:]]
+    scores = [soft_cap(scale * dot(query, key), cap) for key in keys[first:]]
     top = max(scores)
     weights = [math.exp(score - top) for score in scores]
     total = math.fsum(weights)
     return [dot(weights, column) / total for column in zip(*values[first:])]
 
 
-class Gemma3:
+class Gemma:
+    """What both have in common; the subclasses say how they differ."""
+    family = None
+    score_cap = logit_cap = None
+    has_head_norms = False
+
     def __init__(self, path):
-        keys, self.tensors = read_gguf(path)
-        self.n_layers = keys["gemma3.block_count"]
-        self.n_heads = keys["gemma3.attention.head_count"]
-        self.n_kv_heads = keys["gemma3.attention.head_count_kv"]
-        self.head_dim = keys["gemma3.attention.key_length"]
-        self.window = keys["gemma3.attention.sliding_window"]
-        self.eps = keys["gemma3.attention.layer_norm_rms_epsilon"]
-        self.global_base = keys["gemma3.rope.freq_base"]
-        linear = keys.get("gemma3.rope.scaling.type") == "linear"
-        self.global_scale = 1.0 / keys["gemma3.rope.scaling.factor"] if linear else 1.0
+        self.keys, self.tensors = read_gguf(path)
+        self.n_layers = self.key("block_count")
+        self.n_heads = self.key("attention.head_count")
+        self.n_kv_heads = self.key("attention.head_count_kv")
+        self.head_dim = self.key("attention.key_length")
+        self.window = self.key("attention.sliding_window")
+        self.eps = self.key("attention.layer_norm_rms_epsilon")
+
+    def key(self, name):
+        return self.keys[f"{self.family}.{name}"]
+
+    def is_local(self, layer):
+        raise NotImplementedError
+
+    def rotary(self, layer):
+        """Base and scale."""
+        raise NotImplementedError
 
     def norm(self, x, name):
         return rms_norm(x, self.tensors[name + ".weight"], self.eps)
@@ -142,19 +159,19 @@ class Gemma3:
         return [[row[i:i + n] for i in range(0, len(row), n)] for row in rows]
 
     def attention(self, x, layer):
-        is_local = layer % PATTERN != PATTERN - 1
-        base, scale = (LOCAL_BASE, 1.0) if is_local else (self.global_base, self.global_scale)
+        base, scale = self.rotary(layer)
         h = [self.norm(row, f"blk.{layer}.attn_norm") for row in x]
         q, k, v = (self.heads(h, layer, name) for name in "qkv")
         for tokens, name in ((q, f"blk.{layer}.attn_q_norm"), (k, f"blk.{layer}.attn_k_norm")):
             for position, heads in enumerate(tokens):
-                heads[:] = [rotate(self.norm(head, name), position, base, scale) for head in heads]
+                normed = [self.norm(head, name) for head in heads] if self.has_head_norms else heads
+                heads[:] = [rotate(head, position, base, scale) for head in normed]
         group, results = self.n_heads // self.n_kv_heads, [[] for _ in x]
         for head in range(self.n_heads):
             keys, values = [token[head // group] for token in k], [token[head // group] for token in v]
             for t, result in enumerate(results):
-                first = max(0, t + 1 - self.window) if is_local else 0
-                result += attend(q[t][head], keys[:t + 1], values[:t + 1], first)
+                first = max(0, t + 1 - self.window) if self.is_local(layer) else 0
+                result += attend(q[t][head], keys[:t + 1], values[:t + 1], first, self.score_cap)
         return [product(self.tensors[f"blk.{layer}.attn_output.weight"], result) for result in results]
 
     def feed_forward(self, x, layer):
@@ -175,4 +192,37 @@ class Gemma3:
             x = self.add(x, self.attention(x, layer), f"blk.{layer}.post_attention_norm")
             x = self.add(x, [self.feed_forward(row, layer) for row in x], f"blk.{layer}.post_ffw_norm")
         output = self.tensors.get("output.weight", embedding)
-        return [logit for row in x for logit in product(output, self.norm(row, "output_norm"))]
+        return [soft_cap(logit, self.logit_cap) for row in x for logit in product(output, self.norm(row, "output_norm"))]
+
+
+class Gemma2(Gemma):
+    family = "gemma2"
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.score_cap = self.key("attn_logit_softcapping")
+        self.logit_cap = self.key("final_logit_softcapping")
+        self.base = self.key("rope.freq_base")
+
+    def is_local(self, layer):
+        return layer % 2 == 0
+
+    def rotary(self, layer):
+        return self.base, 1.0
+
+
+class Gemma3(Gemma):
+    family = "gemma3"
+    has_head_norms = True
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.global_base = self.key("rope.freq_base")
+        linear = self.keys.get("gemma3.rope.scaling.type") == "linear"
+        self.global_scale = 1.0 / self.key("rope.scaling.factor") if linear else 1.0
+
+    def is_local(self, layer):
+        return layer % GEMMA3_PATTERN != GEMMA3_PATTERN - 1
+
+    def rotary(self, layer):
+        return (GEMMA3_LOCAL_BASE, 1.0) if self.is_local(layer) else (self.global_base, self.global_scale)

@@ -87,6 +87,39 @@ static void gates_keep_their_limits(void **state)
     }
 }
 
+/* Every 61st float of both signs, relative to the exact value. */
+static void tanh_is_near_double(void **state)
+{
+    (void)state;
+    double worst = 0.0;
+    for (uint32_t bits = 0x00800000u; bits < 0x42000000u; bits += 61)
+        for (int sign = 0; sign < 2; sign++) {
+            float x;
+            uint32_t signed_bits = bits | (uint32_t)sign << 31;
+            memcpy(&x, &signed_bits, sizeof x);
+            double exact = tanh((double)x), error = fabs((double)tanh_ref(x) - exact) / fabs(exact);
+            if (error > worst) worst = error;
+        }
+    print_message("worst relative error of tanh: %.3f eps\n", worst / (double)eps);
+    assert_true(worst < 1.5 * (double)eps);
+}
+
+static void softcap_keeps_its_limits(void **state)
+{
+    (void)state;
+    float x[] = {0.0f, 1e-30f, 1e30f, -1e30f, FLT_MAX, -FLT_MAX, 500.0f};
+    static const float expected[] = {0.0f, 1e-30f, 50.0f, -50.0f, 50.0f, -50.0f, 50.0f};
+    softcap_ref(x, 7, 50.0f);
+    for (size_t i = 0; i < 7; i++)
+        assert_near("softcap", i, (double)expected[i], (double)x[i], fabs((double)expected[i]) * (double)eps);
+    for (double at = -300.0; at <= 300.0; at += 0.37) {
+        float y = (float)at;
+        double exact = 50.0 * tanh((double)y / 50.0);
+        softcap_ref(&y, 1, 50.0f);
+        assert_near("softcap", 0, exact, (double)y, 3.0 * (double)eps * fabs(exact));
+    }
+}
+
 static void softmax_is_near_double(void **state)
 {
     (void)state;
@@ -185,7 +218,8 @@ int main(void)
         cmocka_unit_test(rmsnorm_is_near_double),          cmocka_unit_test(gates_are_near_double),
         cmocka_unit_test(gates_keep_their_limits),         cmocka_unit_test(softmax_is_near_double),
         cmocka_unit_test(softmax_of_masked_rows),          cmocka_unit_test(rope_turns_pairs),
-        cmocka_unit_test(attention_reads_what_was_stored),
+        cmocka_unit_test(attention_reads_what_was_stored), cmocka_unit_test(tanh_is_near_double),
+        cmocka_unit_test(softcap_keeps_its_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

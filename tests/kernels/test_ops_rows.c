@@ -63,6 +63,18 @@ static void run_gelu(const struct kernels *k, const struct case_of_n *c, float *
     k->gelu_tanh_mul(out, c->b, c->n);
 }
 
+static void run_softcap(const struct kernels *k, const struct case_of_n *c, float *out)
+{
+    memcpy(out, c->a, c->n * sizeof *out);
+    k->softcap(out, c->n, 30.0f);
+}
+
+static void run_softcap_of_one(const struct kernels *k, const struct case_of_n *c, float *out)
+{
+    memcpy(out, c->a, c->n * sizeof *out);
+    k->softcap(out, c->n, 1.0f);
+}
+
 /* The last quarter stays beyond n_rot. */
 static void run_rope_adjacent(const struct kernels *k, const struct case_of_n *c, float *out)
 {
@@ -120,6 +132,8 @@ static void levels_equal_the_reference(void **state)
         {"add", run_add},
         {"silu_mul", run_silu},
         {"gelu_tanh_mul", run_gelu},
+        {"softcap", run_softcap},
+        {"softcap of 1", run_softcap_of_one},
         {"rope_adjacent", run_rope_adjacent},
         {"rope_halves", run_rope_halves},
         {"softmax", run_softmax},
@@ -154,6 +168,28 @@ static void every_exponent_agrees(void **state)
             memcpy(found, expected, sizeof found);
             silu_mul_ref(expected, up, batch);
             level.silu_mul(found, up, batch);
+            assert_rows_same(cpu_level_name(at), expected, found, batch);
+        }
+    }
+}
+
+/* The same for tanh. */
+static void every_tanh_agrees(void **state)
+{
+    (void)state;
+    enum { batch = 1000 };
+    for (enum cpu_level at = CPU_AVX2; at <= best_level(); at++) {
+        const struct kernels level = ops_of_level(at);
+        float expected[batch], found[batch];
+        for (uint64_t next = 0; next <= UINT32_MAX;) {
+            for (size_t i = 0; i < batch; i++, next += 9973) {
+                uint32_t bits = (uint32_t)next;
+                memcpy(&expected[i], &bits, sizeof bits);
+                if (!isfinite(expected[i])) expected[i] = 0.0f;
+            }
+            memcpy(found, expected, sizeof found);
+            softcap_ref(expected, batch, 1.0f);
+            level.softcap(found, batch, 1.0f);
             assert_rows_same(cpu_level_name(at), expected, found, batch);
         }
     }
@@ -230,8 +266,11 @@ static void equal_entries_stay_equal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(levels_equal_the_reference), cmocka_unit_test(every_exponent_agrees),
-        cmocka_unit_test(least_exponentials_agree),   cmocka_unit_test(masked_entries_change_nothing),
+        cmocka_unit_test(levels_equal_the_reference),
+        cmocka_unit_test(every_exponent_agrees),
+        cmocka_unit_test(every_tanh_agrees),
+        cmocka_unit_test(least_exponentials_agree),
+        cmocka_unit_test(masked_entries_change_nothing),
         cmocka_unit_test(equal_entries_stay_equal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,7 +61,8 @@ static void unknown_architecture(void **state)
 {
     (void)state;
     check_model(&(struct tiny_model){.architecture = "mamba9"}, 0, WEIR_ERR_UNSUPPORTED, "\"mamba9\"");
-    check_model(&(struct tiny_model){.architecture = "mamba9"}, 0, WEIR_ERR_UNSUPPORTED, "llama, gemma3, qwen2, qwen3");
+    check_model(&(struct tiny_model){.architecture = "mamba9"}, 0, WEIR_ERR_UNSUPPORTED,
+                "llama, gemma2, gemma3, qwen2, qwen3");
 }
 
 static void missing_key(void **state)
@@ -91,6 +92,7 @@ static const struct family_tensors split_products = {NULL,
                                                       "blk.1.attn_v.weight", "blk.0.ffn_gate.weight",
                                                       "blk.1.ffn_up.weight"}};
 static const struct family_tensors families[] = {
+    {"gemma2", {"blk.0.post_attention_norm.weight", "blk.1.post_ffw_norm.weight"}},
     {"gemma3",
      {"blk.1.attn_q_norm.weight", "blk.0.attn_k_norm.weight", "blk.0.post_attention_norm.weight",
       "blk.1.post_ffw_norm.weight"}},

@@ -12,6 +12,7 @@
 static const struct tiny_model tiny_models[] = {
     {.architecture = "llama", .seed = 1},
     {.architecture = "gemma3", .sliding_window = 8, .seed = 2},
+    {.architecture = "gemma2", .sliding_window = 8, .seed = 5},
     {.architecture = "qwen2", .seed = 3},
     {.architecture = "qwen3", .seed = 4},
 };

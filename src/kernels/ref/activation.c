@@ -1,4 +1,4 @@
-/* The exponential, and what is made of it: gated activation functions and softmax. */
+/* The exponential, and what is made of it: gated activation functions, soft-capping and softmax. */
 #include <math.h>
 #include <string.h>
 
@@ -43,6 +43,26 @@ void gelu_tanh_mul_ref(float *gate, const float *up, size_t n)
         float u2 = x * fmaf(x * x, GELU_CUBIC, GELU_LINEAR);
         gate[i] = x / (1.0f + exp_ref(-u2)) * up[i];
     }
+}
+
+float tanh_ref(float x)
+{
+    float a = fabsf(x), z = x * x;
+    if (a < TANH_SMALL) {
+        float p = fmaf(TANH_C5, z, TANH_C4);
+        p = fmaf(p, z, TANH_C3);
+        p = fmaf(p, z, TANH_C2);
+        p = fmaf(p, z, TANH_C1);
+        return fmaf(x * z, p, x);
+    }
+    if (a > TANH_MAX) a = TANH_MAX;
+    return copysignf(1.0f - 2.0f / (exp_ref(a + a) + 1.0f), x);
+}
+
+void softcap_ref(float *x, size_t n, float cap)
+{
+    float inverse = 1.0f / cap;
+    for (size_t i = 0; i < n; i++) x[i] = cap * tanh_ref(x[i] * inverse);
 }
 
 /* The lanes start at +0 and take no negative entry, so adding the zero of a masked entry leaves each as it was. */

@@ -114,6 +114,31 @@ static void gelu_tanh_mul_avx2(float *gate, const float *up, size_t n)
     }
 }
 
+static inline __m256 tanh_lanes(__m256 x)
+{
+    const __m256 sign = _mm256_set1_ps(-0.0f), one = _mm256_set1_ps(1.0f);
+    __m256 a = _mm256_andnot_ps(sign, x), z = _mm256_mul_ps(x, x);
+    __m256 p = _mm256_fmadd_ps(_mm256_set1_ps(TANH_C5), z, _mm256_set1_ps(TANH_C4));
+    p = _mm256_fmadd_ps(p, z, _mm256_set1_ps(TANH_C3));
+    p = _mm256_fmadd_ps(p, z, _mm256_set1_ps(TANH_C2));
+    p = _mm256_fmadd_ps(p, z, _mm256_set1_ps(TANH_C1));
+    p = _mm256_fmadd_ps(_mm256_mul_ps(x, z), p, x);
+    __m256 most = _mm256_min_ps(_mm256_set1_ps(TANH_MAX), a);
+    __m256 e = _mm256_add_ps(exp_lanes(_mm256_add_ps(most, most)), one);
+    __m256 t = _mm256_sub_ps(one, _mm256_div_ps(_mm256_set1_ps(2.0f), e));
+    t = _mm256_or_ps(t, _mm256_and_ps(sign, x));
+    return _mm256_blendv_ps(t, p, _mm256_cmp_ps(a, _mm256_set1_ps(TANH_SMALL), _CMP_LT_OQ));
+}
+
+static void softcap_avx2(float *x, size_t n, float cap)
+{
+    const __m256 inverse = _mm256_set1_ps(1.0f / cap), top = _mm256_set1_ps(cap);
+    for (size_t i = 0; i < n; i += LANES) {
+        __m256 scaled = _mm256_mul_ps(load_part(x + i, n - i, 0.0f), inverse);
+        store_part(x + i, n - i, _mm256_mul_ps(top, tanh_lanes(scaled)));
+    }
+}
+
 /* (c0, s0, c1, s1, ...) are the pairs of the head: even lanes x0 c - x1 s, odd lanes x1 c + x0 s. */
 static void rope_adjacent_avx2(float *head, const float *cos_sin, size_t n_rot)
 {
@@ -169,6 +194,7 @@ void kernels_init_ops_avx2(struct kernels *k)
     k->add = add_avx2;
     k->silu_mul = silu_mul_avx2;
     k->gelu_tanh_mul = gelu_tanh_mul_avx2;
+    k->softcap = softcap_avx2;
     k->rope_adjacent = rope_adjacent_avx2;
     k->rope_halves = rope_halves_avx2;
     k->kv_store = kv_store_avx2;

@@ -105,6 +105,32 @@ static void gelu_tanh_mul_avx512(float *gate, const float *up, size_t n)
     }
 }
 
+static inline __m512 tanh_lanes(__m512 x)
+{
+    const __m512 sign = _mm512_set1_ps(-0.0f), one = _mm512_set1_ps(1.0f);
+    __m512 a = _mm512_andnot_ps(sign, x), z = _mm512_mul_ps(x, x);
+    __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(TANH_C5), z, _mm512_set1_ps(TANH_C4));
+    p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(TANH_C3));
+    p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(TANH_C2));
+    p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(TANH_C1));
+    p = _mm512_fmadd_ps(_mm512_mul_ps(x, z), p, x);
+    __m512 most = _mm512_min_ps(_mm512_set1_ps(TANH_MAX), a);
+    __m512 e = _mm512_add_ps(exp_lanes(_mm512_add_ps(most, most)), one);
+    __m512 t = _mm512_sub_ps(one, _mm512_div_ps(_mm512_set1_ps(2.0f), e));
+    t = _mm512_or_ps(t, _mm512_and_ps(sign, x));
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, _mm512_set1_ps(TANH_SMALL), _CMP_LT_OQ), t, p);
+}
+
+static void softcap_avx512(float *x, size_t n, float cap)
+{
+    const __m512 inverse = _mm512_set1_ps(1.0f / cap), top = _mm512_set1_ps(cap);
+    for (size_t i = 0; i < n; i += LANES) {
+        __mmask16 mask = lanes_of(n - i);
+        __m512 scaled = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), inverse);
+        _mm512_mask_storeu_ps(x + i, mask, _mm512_mul_ps(top, tanh_lanes(scaled)));
+    }
+}
+
 /* (c0, s0, c1, s1, ...) are the pairs of the head: even lanes x0 c - x1 s, odd lanes x1 c + x0 s. */
 static void rope_adjacent_avx512(float *head, const float *cos_sin, size_t n_rot)
 {
@@ -165,6 +191,7 @@ void kernels_init_ops_avx512vnni(struct kernels *k)
     k->add = add_avx512;
     k->silu_mul = silu_mul_avx512;
     k->gelu_tanh_mul = gelu_tanh_mul_avx512;
+    k->softcap = softcap_avx512;
     k->rope_adjacent = rope_adjacent_avx512;
     k->rope_halves = rope_halves_avx512;
     k->attn_scores = attn_scores_avx512;
