@@ -106,7 +106,7 @@ static void bench_attention(const struct kernels *k, enum weir_kv_type type, siz
     for (size_t i = 0; i < 2; i++) {
         double rate = products / best_seconds(kernels[i].run, &w, calls);
         printf("ops level=%s kernel=%s kv=%s rows=%zu keys=%d head_dim=%zu gmac_s=%.2f", cpu_level_name(k->level),
-               kernels[i].name, type == WEIR_KV_F16 ? "f16" : "f32", rows, KEYS, head_dim, 1e-9 * rate);
+               kernels[i].name, weir_kv_type_name(type), rows, KEYS, head_dim, 1e-9 * rate);
         if (peak > 0.0) printf(" peak=%.0f%%", 100.0 * rate / peak);
         printf("\n");
     }
@@ -156,7 +156,7 @@ int main(void)
     double peak = fma_peak(level);
     printf("ops level=%s fp32_fma_peak_gmac_s=%.1f\n", cpu_level_name(level), 1e-9 * peak);
     static const size_t shapes[][2] = {{57, 64}, {456, 64}, {16, 64}, {3, 64}, {1, 64}, {76, 256}, {4, 256}};
-    for (int type = WEIR_KV_F16; type <= WEIR_KV_F32; type++)
+    for (int type = WEIR_KV_F16; type < WEIR_KV_TYPES; type++)
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
             bench_attention(&k, type, shapes[i][0], shapes[i][1], peak);
     bench_rows(&k);

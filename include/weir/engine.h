@@ -18,7 +18,14 @@
 extern "C" {
 #endif
 
-enum weir_kv_type { WEIR_KV_F16 = 0, WEIR_KV_F32 = 1 };
+/* How keys and values are kept. q8_0: signed bytes, one binary16 scale for each token, head and 32 dimensions. */
+enum weir_kv_type { WEIR_KV_F16 = 0, WEIR_KV_F32 = 1, WEIR_KV_Q8_0 = 2 };
+enum { WEIR_KV_TYPES = 3 };
+
+/* "f16", "f32", "q8_0"; NULL for a number that is no type. */
+WEIR_API const char *weir_kv_type_name(enum weir_kv_type type);
+/* false: `name` is none of them; *out untouched. */
+WEIR_API bool weir_kv_type_find(const char *name, enum weir_kv_type *out);
 
 struct weir_engine_options {
     unsigned threads;          /* 0: the CPUs this process may use */

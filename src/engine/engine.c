@@ -6,6 +6,23 @@
 #include "base/error.h"
 #include "base/memory.h"
 
+static const char *const kv_type_names[WEIR_KV_TYPES] = {"f16", "f32", "q8_0"};
+
+const char *weir_kv_type_name(enum weir_kv_type type)
+{
+    return (unsigned)type < WEIR_KV_TYPES ? kv_type_names[type] : NULL;
+}
+
+bool weir_kv_type_find(const char *name, enum weir_kv_type *out)
+{
+    for (unsigned type = 0; type < WEIR_KV_TYPES; type++) {
+        if (strcmp(name, kv_type_names[type]) != 0) continue;
+        *out = (enum weir_kv_type)type;
+        return true;
+    }
+    return false;
+}
+
 struct weir_engine_options weir_engine_options_default(void)
 {
     return (struct weir_engine_options){.kv_type = WEIR_KV_F16};
@@ -27,6 +44,9 @@ static enum weir_status open_parts(struct weir_engine *engine, const char *path,
     if (engine->tokenizer && weir_tokenizer_size(engine->tokenizer) > shape->n_vocab)
         return error_set(error, WEIR_ERR_FORMAT, "%s: %zu tokens in the vocabulary, but the embedding has %u", path,
                          weir_tokenizer_size(engine->tokenizer), shape->n_vocab);
+    if ((unsigned)options->kv_type >= WEIR_KV_TYPES)
+        return error_set(error, WEIR_ERR_INVALID, "weir_engine_open: expected a kv_type of 0..%d, found %d",
+                         WEIR_KV_TYPES - 1, (int)options->kv_type);
     engine->kv_type = options->kv_type;
     engine->ctx_tokens = options->ctx_tokens ? options->ctx_tokens : shape->ctx_train;
     if (engine->ctx_tokens > shape->ctx_train)

@@ -65,6 +65,28 @@ struct activations {
     int32_t *offset16; /* rows * cols / 16: [panel][cols/32][2][width] */
 };
 
+/* ---- keys and values ---------------------------------------------------------------------------------------------- */
+
+enum { KV_GROUP = 32 };
+
+static inline size_t kv_groups(size_t head_dim)
+{
+    return (head_dim + KV_GROUP - 1) / KV_GROUP;
+}
+
+/* Bytes of one position's key of one head; its value takes as many. Even. */
+static inline size_t kv_row_bytes(enum weir_kv_type type, size_t head_dim)
+{
+    switch (type) {
+    case WEIR_KV_F32:
+        return 4 * head_dim;
+    case WEIR_KV_Q8_0:
+        return head_dim + 2 * kv_groups(head_dim);
+    default:
+        return 2 * head_dim;
+    }
+}
+
 struct rope_table; /* rope is applied from cos/sin tables, see rope() */
 
 struct kernels {
@@ -118,9 +140,13 @@ struct kernels {
     void (*rope_halves)(float *head, const float *cos_sin, size_t n_rot);
 
     /* ---- attention over one kv head. Keys lie in blocks of 16 positions: k: [ceil(n/16)][head_dim][16], v: [n][head_dim], both
-     * f16 or f32 by `kv_type`. head_dim is a multiple of 8. */
+     * of `kv_type`. head_dim is a multiple of 8. q8_0: groups of KV_GROUP dimensions of one position, the last one shorter where
+     * head_dim is no multiple, are signed bytes q and a binary16 scale d, the element is q * d (exact in float32):
+     *   k: for each 16 positions q [head_dim][16] and then d [groups][16]      v: for each position q [head_dim] and then d [groups]
+     * so that 16 keys and 16 values take 16 * kv_row_bytes each. */
 
-    /* Stores one position's key and value (float [head_dim] each) at index `at` of a kv head's k and v. */
+    /* Stores one position's key and value (float [head_dim] each) at index `at` of a kv head's k and v. Of a group x with
+     * max = max|x|: d = f16(min(max / 127, 65504)), q = round to nearest even(clamp(x * (1 / d), -127, 127)); d = 0: q = 0. */
     void (*kv_store)(enum weir_kv_type kv_type, void *k, void *v, size_t at, const float *key, const float *value,
                      size_t head_dim);
 

@@ -109,8 +109,9 @@ static bool make_span(const struct tile *tile, const struct kv *kv, uint32_t cou
 static void span_scores(const struct tile *tile, const struct span *span)
 {
     const struct model_shape *s = &tile->f->model->shape;
-    size_t element = span->kv->type == WEIR_KV_F32 ? 4 : 2, row = (size_t)(span->t0 - tile->begin) * tile->group;
-    const uint8_t *keys = kv_keys(span->kv, tile->layer, tile->head) + (size_t)span->from * s->head_dim * element;
+    size_t row = (size_t)(span->t0 - tile->begin) * tile->group;
+    const uint8_t *keys =
+        kv_keys(span->kv, tile->layer, tile->head) + span->from * kv_row_bytes(span->kv->type, s->head_dim);
     const struct kernels *k = &tile->f->model->kernels;
     size_t rows = (size_t)(span->t1 - span->t0) * tile->group, n_keys = span->count - span->from;
     float *scores = tile->scratch->scores + row * tile->width + span->kv->start + span->from - tile->base;
@@ -123,8 +124,9 @@ static void span_scores(const struct tile *tile, const struct span *span)
 static void span_values(const struct tile *tile, const struct span *span)
 {
     const struct model_shape *s = &tile->f->model->shape;
-    size_t element = span->kv->type == WEIR_KV_F32 ? 4 : 2, row = (size_t)(span->t0 - tile->begin) * tile->group;
-    const uint8_t *values = kv_values(span->kv, tile->layer, tile->head) + (size_t)span->from * s->head_dim * element;
+    size_t row = (size_t)(span->t0 - tile->begin) * tile->group;
+    const uint8_t *values =
+        kv_values(span->kv, tile->layer, tile->head) + span->from * kv_row_bytes(span->kv->type, s->head_dim);
     tile->f->model->kernels.attn_values(
         span->kv->type, tile->scratch->scores + row * tile->width + span->kv->start + span->from - tile->base,
         tile->width, (size_t)(span->t1 - span->t0) * tile->group, values, span->count - span->from, s->head_dim,

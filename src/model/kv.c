@@ -7,14 +7,9 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-static size_t element_bytes(enum weir_kv_type type)
-{
-    return type == WEIR_KV_F32 ? 4 : 2;
-}
-
 size_t kv_bytes_per_token(const struct model_shape *shape, enum weir_kv_type type)
 {
-    return (size_t)2 * shape->n_layers * shape->n_kv_heads * shape->head_dim * element_bytes(type);
+    return (size_t)2 * shape->n_layers * shape->n_kv_heads * kv_row_bytes(type, shape->head_dim);
 }
 
 enum weir_status kv_open(const struct model_shape *shape, enum weir_kv_type type, uint32_t tokens, bool one_layer,
@@ -27,7 +22,7 @@ enum weir_status kv_open(const struct model_shape *shape, enum weir_kv_type type
     kv->type = type;
     kv->one_layer = one_layer;
     kv->capacity = (tokens + KV_BLOCK - 1) / KV_BLOCK * KV_BLOCK;
-    kv->k_bytes = (size_t)kv->capacity * shape->head_dim * element_bytes(type);
+    kv->k_bytes = (size_t)kv->capacity * kv_row_bytes(type, shape->head_dim);
     kv->head_bytes = 2 * kv->k_bytes;
     kv->layer_bytes = shape->n_kv_heads * kv->head_bytes;
     kv->heads = shape->n_kv_heads;

@@ -2,7 +2,8 @@
  *
  * A node holds its own tokens and may continue a parent, whose tokens come first. A parent is frozen while it has children: many rows
  * fork from one prefix and share its memory. Nodes are counted references; closing a child releases its parent.
- * Layout of one node: [layer][kv head]{ k: [capacity/16][head_dim][16], v: [capacity][head_dim] }, f16 or f32.
+ * Layout of one node: [layer][kv head]{ k: [capacity/16][head_dim][16], v: [capacity][head_dim] } of `type` (q8_0's scales lie
+ * inside: kernels.h), one token's key and value kv_row_bytes each.
  * A node made with `one_layer` keeps a single layer's keys and values, overwritten by the next layer: enough for tokens that one
  * forward pass both writes and reads, and it stays in the cache. Not thread-safe: guarded by the engine's lock. */
 #ifndef WEIR_MODEL_KV_H

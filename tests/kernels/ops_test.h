@@ -68,6 +68,24 @@ static inline void free_fenced(float *buffer, size_t n)
     free(buffer - FENCE);
 }
 
+/* The same for bytes, at an even address of no further alignment. */
+static inline uint8_t *fenced_bytes(size_t n)
+{
+    uint8_t *base = mem_aligned(n + 2 * FENCE + 2, 1);
+    assert_non_null(base);
+    memset(base, 0xa5, n + 2 * FENCE + 2);
+    return base + FENCE + 1;
+}
+
+static inline void free_fenced_bytes(uint8_t *buffer, size_t n)
+{
+    for (size_t i = 0; i < FENCE; i++) {
+        assert_int_equal(buffer[-1 - (ptrdiff_t)i], 0xa5);
+        assert_int_equal(buffer[n + i], 0xa5);
+    }
+    free(buffer - FENCE - 1);
+}
+
 static inline enum cpu_level best_level(void)
 {
     enum cpu_level best;
@@ -96,6 +114,12 @@ static inline void assert_same_bits(const char *what, size_t at, float expected,
 static inline void assert_rows_same(const char *what, const float *expected, const float *found, size_t n)
 {
     for (size_t i = 0; i < n; i++) assert_same_bits(what, i, expected[i], found[i]);
+}
+
+static inline void assert_bytes_same(const char *what, const uint8_t *expected, const uint8_t *found, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (expected[i] != found[i]) fail_msg("%s [byte %zu]: expected %u, found %u", what, i, expected[i], found[i]);
 }
 
 static inline void assert_near(const char *what, size_t at, double expected, double found, double bound)

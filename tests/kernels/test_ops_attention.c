@@ -12,27 +12,30 @@ enum { ROWS_MAX = 25, KEYS_MAX = 300, DIM_MAX = 256, GAP = 5 };
 /* One kv head and the queries that look at it. k and v end where n_keys ends: beyond it they are NaN. q, p and out have gaps between rows. */
 struct head {
     enum weir_kv_type kv_type;
-    size_t dim, keys, rows, q_stride, p_stride, k_floats, v_floats;
-    float *k, *v; /* fenced; f16 uses the first half of each */
-    float *q, *p; /* [rows][q_stride], [rows][p_stride] */
+    size_t dim, keys, rows, q_stride, p_stride;
+    uint8_t *k, *v; /* fenced, k_bytes and v_bytes long */
+    float *q, *p;   /* [rows][q_stride], [rows][p_stride] */
 };
 
-static size_t k_elements(const struct head *h)
+/* Bytes of the keys (whole blocks) and of the values. */
+static size_t k_bytes(const struct head *h)
 {
-    return (h->keys + KEY_BLOCK - 1) / KEY_BLOCK * KEY_BLOCK * h->dim;
+    return (h->keys + KEY_BLOCK - 1) / KEY_BLOCK * KEY_BLOCK * kv_row_bytes(h->kv_type, h->dim);
+}
+
+static size_t v_bytes(const struct head *h)
+{
+    return h->keys * kv_row_bytes(h->kv_type, h->dim);
 }
 
 static struct head head_open(struct rng *rng, enum weir_kv_type kv_type, size_t dim, size_t keys, size_t rows)
 {
-    struct head h = {kv_type, dim, keys, rows, dim + GAP, keys + GAP, 0, 0, NULL, NULL, NULL, NULL};
-    bool half = kv_type == WEIR_KV_F16;
-    h.k_floats = half ? k_elements(&h) / 2 : k_elements(&h);
-    h.v_floats = half ? keys * dim / 2 : keys * dim;
-    h.k = fenced(h.k_floats);
-    h.v = fenced(h.v_floats);
+    struct head h = {kv_type, dim, keys, rows, dim + GAP, keys + GAP, NULL, NULL, NULL, NULL};
+    h.k = fenced_bytes(k_bytes(&h));
+    h.v = fenced_bytes(v_bytes(&h));
     h.q = fenced(rows * h.q_stride);
     h.p = fenced(rows * h.p_stride);
-    memset(h.k, 0xff, h.k_floats * sizeof *h.k); /* NaN in both types */
+    memset(h.k, 0xff, k_bytes(&h)); /* NaN in every type: of q8_0 the scale */
     for (size_t j = 0; j < keys; j++) {
         float key[DIM_MAX], value[DIM_MAX];
         rng_fill(rng, key, dim, 4.0f);
@@ -47,8 +50,8 @@ static struct head head_open(struct rng *rng, enum weir_kv_type kv_type, size_t 
 
 static void head_close(struct head *h)
 {
-    free_fenced(h->k, h->k_floats);
-    free_fenced(h->v, h->v_floats);
+    free_fenced_bytes(h->k, k_bytes(h));
+    free_fenced_bytes(h->v, v_bytes(h));
     free_fenced(h->q, h->rows * h->q_stride);
     free_fenced(h->p, h->rows * h->p_stride);
 }
@@ -97,7 +100,7 @@ static void levels_equal_the_reference(void **state)
     size_t turn = 0;
     for (size_t d = 0; d < sizeof head_dims / sizeof *head_dims; d++)
         for (size_t n = 0; n < sizeof key_counts / sizeof *key_counts; n++)
-            for (int type = WEIR_KV_F16; type <= WEIR_KV_F32; type++) {
+            for (int type = WEIR_KV_F16; type < WEIR_KV_TYPES; type++) {
                 size_t rows = row_counts[turn++ % (sizeof row_counts / sizeof *row_counts)];
                 struct head h = head_open(&rng, type, head_dims[d], key_counts[n], rows);
                 for (enum cpu_level at = CPU_AVX2; at <= best_level(); at++) {
@@ -115,7 +118,7 @@ static void every_row_count_equals_the_reference(void **state)
     struct rng rng = rng_open("row counts");
     const struct kernels ref = ops_of_level(CPU_REF);
     for (size_t r = 0; r < sizeof row_counts / sizeof *row_counts; r++)
-        for (int type = WEIR_KV_F16; type <= WEIR_KV_F32; type++) {
+        for (int type = WEIR_KV_F16; type < WEIR_KV_TYPES; type++) {
             struct head h = head_open(&rng, type, 72, 45, row_counts[r]);
             for (enum cpu_level at = CPU_AVX2; at <= best_level(); at++) {
                 const struct kernels level = ops_of_level(at);
@@ -130,7 +133,7 @@ static void rows_alone_equal_rows_together(void **state)
     (void)state;
     struct rng rng = rng_open("rows alone");
     for (enum cpu_level at = CPU_REF; at <= best_level(); at++)
-        for (int type = WEIR_KV_F16; type <= WEIR_KV_F32; type++) {
+        for (int type = WEIR_KV_F16; type < WEIR_KV_TYPES; type++) {
             const struct kernels level = ops_of_level(at);
             struct head h = head_open(&rng, type, 64, 150, 23);
             size_t n = h.rows * h.p_stride, m = h.rows * h.q_stride;
@@ -156,16 +159,16 @@ static void rows_alone_equal_rows_together(void **state)
 static void check_split(const struct kernels *k, const struct head *h, size_t cut)
 {
     size_t n = h->rows * h->p_stride, m = h->rows * h->q_stride, block = cut / KEY_BLOCK * KEY_BLOCK;
-    size_t size = h->kv_type == WEIR_KV_F16 ? sizeof(uint16_t) : sizeof(float);
+    size_t row = kv_row_bytes(h->kv_type, h->dim);
     float *whole = fenced(n), *parts = fenced(n), *sum = start_of_values(h), *sum_parts = start_of_values(h);
     scores_of(k, h, h->rows, 0, whole);
     values_of(k, h, h->rows, 0, sum);
     k->attn_scores(h->kv_type, h->q, h->q_stride, h->rows, h->dim, h->k, block, 0.125f, parts, h->p_stride);
-    k->attn_scores(h->kv_type, h->q, h->q_stride, h->rows, h->dim, (char *)h->k + block * h->dim * size,
-                   h->keys - block, 0.125f, parts + block, h->p_stride);
+    k->attn_scores(h->kv_type, h->q, h->q_stride, h->rows, h->dim, h->k + block * row, h->keys - block, 0.125f,
+                   parts + block, h->p_stride);
     k->attn_values(h->kv_type, h->p, h->p_stride, h->rows, h->v, cut, h->dim, sum_parts, h->q_stride);
-    k->attn_values(h->kv_type, h->p + cut, h->p_stride, h->rows, (char *)h->v + cut * h->dim * size, h->keys - cut,
-                   h->dim, sum_parts, h->q_stride);
+    k->attn_values(h->kv_type, h->p + cut, h->p_stride, h->rows, h->v + cut * row, h->keys - cut, h->dim, sum_parts,
+                   h->q_stride);
     assert_rows_same("scores of two calls", whole, parts, n);
     assert_rows_same("values of two calls", sum, sum_parts, m);
     free_fenced(whole, n);
@@ -178,7 +181,7 @@ static void split_keys_equal_one_call(void **state)
 {
     (void)state;
     struct rng rng = rng_open("split keys");
-    for (int type = WEIR_KV_F16; type <= WEIR_KV_F32; type++) {
+    for (int type = WEIR_KV_F16; type < WEIR_KV_TYPES; type++) {
         struct head h = head_open(&rng, type, 24, 167, 13);
         for (enum cpu_level at = CPU_REF; at <= best_level(); at++) {
             const struct kernels level = ops_of_level(at);
@@ -214,27 +217,30 @@ static void zero_probabilities_change_nothing(void **state)
 /* Stores positions in a scattered order and compares the whole storage; neighbours keep their bits. */
 static void check_store(const struct kernels *level, struct rng *rng, enum weir_kv_type type, size_t dim)
 {
+    /* the first SPECIAL_FINITE for q8_0: its inputs are finite */
+    enum { SPECIAL_FINITE = 14 };
     static const float special[] = {0.0f,       -0.0f,    65504.0f,   65519.9f, 65520.0f,     -1e9f,
                                     0x1p-24f,   0x1p-25f, 0x1.8p-25f, 0x1p-14f, 0x1.ffcp-15f, 0x1.002p0f,
-                                    0x1.006p0f, INFINITY, -INFINITY,  1e-30f};
+                                    0x1.006p0f, 1e-30f,   INFINITY,   -INFINITY};
+    size_t specials = type == WEIR_KV_Q8_0 ? SPECIAL_FINITE : sizeof special / sizeof *special;
     enum { keys = 37 };
     struct head h = {.kv_type = type, .dim = dim, .keys = keys};
-    size_t n = k_elements(&h), m = keys * dim;
-    float *k = fenced(n), *v = fenced(m), *k_ref = fenced(n), *v_ref = fenced(m);
+    size_t n = k_bytes(&h), m = v_bytes(&h);
+    uint8_t *k = fenced_bytes(n), *v = fenced_bytes(m), *k_ref = fenced_bytes(n), *v_ref = fenced_bytes(m);
     for (size_t step = 0; step < keys; step += 2) {
         float key[DIM_MAX], value[DIM_MAX];
-        rng_fill(rng, key, dim, 1e-4f);
+        rng_fill(rng, key, dim, step % 4 ? 1e-4f : 1e-8f);
         rng_fill(rng, value, dim, 7e4f);
-        for (size_t d = 0; d < dim; d += 3) key[d] = value[d] = special[rng_next(rng) % 16];
+        for (size_t d = 0; step % 8 && d < dim; d += 3) key[d] = value[d] = special[rng_next(rng) % specials];
         kv_store_ref(type, k_ref, v_ref, step * 5 % keys, key, value, dim);
         level->kv_store(type, k, v, step * 5 % keys, key, value, dim);
     }
-    assert_rows_same("k", k_ref, k, n);
-    assert_rows_same("v", v_ref, v, m);
-    free_fenced(k, n);
-    free_fenced(v, m);
-    free_fenced(k_ref, n);
-    free_fenced(v_ref, m);
+    assert_bytes_same("k", k_ref, k, n);
+    assert_bytes_same("v", v_ref, v, m);
+    free_fenced_bytes(k, n);
+    free_fenced_bytes(v, m);
+    free_fenced_bytes(k_ref, n);
+    free_fenced_bytes(v_ref, m);
 }
 
 static void stores_equal_the_reference(void **state)
@@ -244,7 +250,34 @@ static void stores_equal_the_reference(void **state)
     for (enum cpu_level at = CPU_AVX2; at <= best_level(); at++) {
         const struct kernels level = ops_of_level(at);
         for (size_t d = 0; d < sizeof head_dims / sizeof *head_dims; d++)
-            for (int type = WEIR_KV_F16; type <= WEIR_KV_F32; type++) check_store(&level, &rng, type, head_dims[d]);
+            for (int type = WEIR_KV_F16; type < WEIR_KV_TYPES; type++) check_store(&level, &rng, type, head_dims[d]);
+    }
+}
+
+/* What one key and one value give back: scores with unit queries and values with probability 1 are their elements. q8_0 within half
+ * a step of the group's scale, which f16 rounds by at most 2^-11; the others as stored. */
+static void stores_keep_the_elements(void **state)
+{
+    (void)state;
+    enum { dim = 72, at = 21 };
+    struct rng rng = rng_open("elements");
+    const struct kernels ref = ops_of_level(CPU_REF);
+    for (int type = WEIR_KV_F16; type < WEIR_KV_TYPES; type++) {
+        struct head h = head_open(&rng, type, dim, at + 1, dim);
+        float key[dim], value[dim], scores[dim * (at + 1)], out[dim] = {0}, p[at + 1] = {0};
+        rng_fill(&rng, key, dim, 4.0f);
+        rng_fill(&rng, value, dim, 4.0f);
+        kv_store_ref(type, h.k, h.v, at, key, value, dim);
+        for (size_t i = 0; i < dim * h.q_stride; i++) h.q[i] = i % h.q_stride == i / h.q_stride ? 1.0f : 0.0f;
+        ref.attn_scores(type, h.q, h.q_stride, dim, dim, h.k, at + 1, 1.0f, scores, at + 1);
+        p[at] = 1.0f;
+        ref.attn_values(type, p, at + 1, 1, h.v, at + 1, dim, out, dim);
+        double bound = type == WEIR_KV_F32 ? 0.0 : type == WEIR_KV_F16 ? 4.0 * 0x1p-12 : 4.0 / 127 * (0.5 + 0x1p-4);
+        for (size_t d = 0; d < dim; d++) {
+            assert_near("key", d, (double)key[d], (double)scores[d * (at + 1) + at], bound);
+            assert_near("value", d, (double)value[d], (double)out[d], bound);
+        }
+        head_close(&h);
     }
 }
 
@@ -254,6 +287,7 @@ int main(void)
         cmocka_unit_test(levels_equal_the_reference),        cmocka_unit_test(every_row_count_equals_the_reference),
         cmocka_unit_test(rows_alone_equal_rows_together),    cmocka_unit_test(split_keys_equal_one_call),
         cmocka_unit_test(zero_probabilities_change_nothing), cmocka_unit_test(stores_equal_the_reference),
+        cmocka_unit_test(stores_keep_the_elements),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,18 @@ static void check_bits(const void *found, const void *expected, size_t count, si
     }
 }
 
+static double relative_rms(const float *found, const float *expected, size_t count)
+{
+    double mean = 0, spread = 0, error = 0;
+    for (size_t i = 0; i < count; i++) mean += (double)expected[i] / (double)count;
+    for (size_t i = 0; i < count; i++) {
+        double off = (double)expected[i] - mean, difference = (double)found[i] - (double)expected[i];
+        spread += off * off;
+        error += difference * difference;
+    }
+    return sqrt(error / spread);
+}
+
 /* Logits of every position, ids fed `piece` at a time. Caller frees. */
 static float *logits_in_pieces(struct weir_engine *engine, const int32_t *ids, size_t count, size_t piece)
 {
@@ -53,35 +65,73 @@ static float *logits_in_pieces(struct weir_engine *engine, const int32_t *ids, s
     return logits;
 }
 
-static void pieces_and_threads(void **state)
+/* Every number of threads and pieces gives the same logits, which are returned. Caller frees. */
+static float *logits_of_every_way(const struct tiny_model *model, enum weir_kv_type kv_type, size_t *values)
 {
     static const size_t pieces[] = {IDS, 7, 1};
+    int32_t ids[IDS];
+    float *expected = NULL;
+    tiny_ids(ids, IDS);
+    for (unsigned threads = 1; threads <= TEST_THREADS; threads++) {
+        struct weir_engine *engine = tiny_engine_kv(model, threads, kv_type);
+        *values = IDS * vocabulary(engine);
+        for (size_t p = 0; p < sizeof pieces / sizeof *pieces; p++) {
+            char what[80];
+            (void)snprintf(what, sizeof what, "%s, %s, %u threads, pieces of %zu", model->architecture,
+                           weir_kv_type_name(kv_type), threads, pieces[p]);
+            float *logits = logits_in_pieces(engine, ids, IDS, pieces[p]);
+            if (!expected) {
+                expected = logits;
+                continue;
+            }
+            check_bits(logits, expected, *values, sizeof(float), what);
+            free(logits);
+        }
+        weir_engine_close(&engine);
+    }
+    return expected;
+}
+
+static void pieces_and_threads(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < TINY_MODELS; m++)
+        for (int kv_type = 0; kv_type < WEIR_KV_TYPES; kv_type++) {
+            size_t values = 0;
+            float *logits = logits_of_every_way(&tiny_models[m], (enum weir_kv_type)kv_type, &values);
+            for (size_t i = 0; i < values; i++) assert_true(isfinite(logits[i]));
+            assert_true(logits[0] != logits[1]);
+            free(logits);
+        }
+}
+
+/* How far f16 and q8_0 keys and values may move the logits from f32: RMS of the difference over the standard deviation. The
+ * activations' rounding to int8 makes most of it; the bounds are twice what these two models measure. */
+static void kv_types_stay_close(void **state)
+{
+    static const double bounds[WEIR_KV_TYPES] = {[WEIR_KV_F16] = 4e-2, [WEIR_KV_F32] = 0, [WEIR_KV_Q8_0] = 6e-2};
     int32_t ids[IDS];
     (void)state;
     tiny_ids(ids, IDS);
     for (size_t m = 0; m < TINY_MODELS; m++) {
-        float *expected = NULL;
+        float *logits[WEIR_KV_TYPES];
         size_t values = 0;
-        for (unsigned threads = 1; threads <= TEST_THREADS; threads++) {
-            struct weir_engine *engine = tiny_engine(&tiny_models[m], threads, 0);
+        for (int type = 0; type < WEIR_KV_TYPES; type++) {
+            struct weir_engine *engine = tiny_engine_kv(&tiny_models[m], 2, (enum weir_kv_type)type);
             values = IDS * vocabulary(engine);
-            for (size_t p = 0; p < sizeof pieces / sizeof *pieces; p++) {
-                char what[80];
-                (void)snprintf(what, sizeof what, "%s, %u threads, pieces of %zu", tiny_models[m].architecture, threads,
-                               pieces[p]);
-                float *logits = logits_in_pieces(engine, ids, IDS, pieces[p]);
-                if (!expected)
-                    expected = logits;
-                else {
-                    check_bits(logits, expected, values, sizeof(float), what);
-                    free(logits);
-                }
-            }
+            logits[type] = logits_in_pieces(engine, ids, IDS, IDS);
             weir_engine_close(&engine);
         }
-        for (size_t i = 0; i < values; i++) assert_true(isfinite(expected[i]));
-        assert_true(expected[0] != expected[1]);
-        free(expected);
+        for (int type = 0; type < WEIR_KV_TYPES; type++) {
+            double difference = relative_rms(logits[type], logits[WEIR_KV_F32], values);
+            print_message("%s, kv %s: %g from f32\n", tiny_models[m].architecture,
+                          weir_kv_type_name((enum weir_kv_type)type), difference);
+            if (difference > bounds[type])
+                fail_msg("%s, kv %s: expected at most %g, found %g", tiny_models[m].architecture,
+                         weir_kv_type_name((enum weir_kv_type)type), bounds[type], difference);
+            if (type != WEIR_KV_F32) assert_true(difference > 0);
+        }
+        for (int type = 0; type < WEIR_KV_TYPES; type++) free(logits[type]);
     }
 }
 
@@ -108,41 +158,44 @@ static void last_position_alone(void **state)
     }
 }
 
-/* Two children of one prefix node, the second after the first, against a session over the same tokens. */
+/* Two children of one prefix node of `cut` tokens, the second after the first, against a session over the same tokens. */
+static void check_shared_prefix(struct weir_engine *engine, const int32_t *ids, uint32_t cut, const float *expected)
+{
+    const struct model_shape *shape = &engine->model->shape;
+    size_t n_vocab = vocabulary(engine);
+    float found[VOCABULARY_MAX];
+    struct weir_error error = {0};
+    struct kv *prefix = NULL;
+    engine_lock(engine);
+    check_status(kv_open(shape, engine->kv_type, cut, false, NULL, &prefix, &error), WEIR_OK, &error);
+    check_status(engine_append(engine, prefix, ids, cut, false, NULL, &error), WEIR_OK, &error);
+    for (uint32_t count = IDS - cut; count; count /= 4) {
+        struct kv *child = NULL;
+        check_status(kv_open(shape, engine->kv_type, count, false, prefix, &child, &error), WEIR_OK, &error);
+        check_status(engine_append(engine, child, ids + cut, count, false, found, &error), WEIR_OK, &error);
+        assert_int_equal(kv_end(child), cut + count);
+        check_bits(found, expected + (cut + count - 1) * n_vocab, n_vocab, sizeof(float), "shared prefix");
+        kv_close(&child);
+    }
+    assert_int_equal(prefix->references, 1);
+    kv_close(&prefix);
+    engine_unlock(engine);
+}
+
 static void shared_prefix(void **state)
 {
     static const uint32_t cuts[] = {1, 16, 21, 64, 270};
     int32_t ids[IDS];
-    float found[VOCABULARY_MAX];
     (void)state;
     tiny_ids(ids, IDS);
-    for (size_t m = 0; m < TINY_MODELS; m++) {
-        struct weir_engine *engine = tiny_engine(&tiny_models[m], 2, 0);
-        const struct model_shape *shape = &engine->model->shape;
-        size_t n_vocab = vocabulary(engine);
-        float *expected = logits_in_pieces(engine, ids, IDS, IDS);
-        for (size_t c = 0; c < sizeof cuts / sizeof *cuts; c++) {
-            struct weir_error error = {0};
-            struct kv *prefix = NULL;
-            uint32_t cut = cuts[c];
-            engine_lock(engine);
-            check_status(kv_open(shape, engine->kv_type, cut, false, NULL, &prefix, &error), WEIR_OK, &error);
-            check_status(engine_append(engine, prefix, ids, cut, false, NULL, &error), WEIR_OK, &error);
-            for (uint32_t count = IDS - cut; count; count /= 4) {
-                struct kv *child = NULL;
-                check_status(kv_open(shape, engine->kv_type, count, false, prefix, &child, &error), WEIR_OK, &error);
-                check_status(engine_append(engine, child, ids + cut, count, false, found, &error), WEIR_OK, &error);
-                assert_int_equal(kv_end(child), cut + count);
-                check_bits(found, expected + (cut + count - 1) * n_vocab, n_vocab, sizeof(float), "shared prefix");
-                kv_close(&child);
-            }
-            assert_int_equal(prefix->references, 1);
-            kv_close(&prefix);
-            engine_unlock(engine);
+    for (size_t m = 0; m < TINY_MODELS; m++)
+        for (int kv_type = 0; kv_type < WEIR_KV_TYPES; kv_type++) {
+            struct weir_engine *engine = tiny_engine_kv(&tiny_models[m], 2, (enum weir_kv_type)kv_type);
+            float *expected = logits_in_pieces(engine, ids, IDS, IDS);
+            for (size_t c = 0; c < sizeof cuts / sizeof *cuts; c++) check_shared_prefix(engine, ids, cuts[c], expected);
+            free(expected);
+            weir_engine_close(&engine);
         }
-        free(expected);
-        weir_engine_close(&engine);
-    }
 }
 
 /* Children that continue one prefix at different places, some before its end, in one forward pass. */
@@ -285,9 +338,10 @@ static void classify_by_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pieces_and_threads), cmocka_unit_test(last_position_alone),
-        cmocka_unit_test(shared_prefix),      cmocka_unit_test(forked_prefix),
-        cmocka_unit_test(classify_by_codes),  cmocka_unit_test(classify_by_names),
+        cmocka_unit_test(pieces_and_threads),  cmocka_unit_test(kv_types_stay_close),
+        cmocka_unit_test(last_position_alone), cmocka_unit_test(shared_prefix),
+        cmocka_unit_test(forked_prefix),       cmocka_unit_test(classify_by_codes),
+        cmocka_unit_test(classify_by_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,7 +52,7 @@ static void check_model(const struct tiny_model *model, unsigned ctx_tokens, enu
 {
     struct weir_error error = {0};
     struct weir_engine *engine = NULL;
-    check_status(tiny_engine_try(model, 1, ctx_tokens, &engine, &error), expected, &error);
+    check_status(tiny_engine_try(model, 1, ctx_tokens, WEIR_KV_F16, &engine, &error), expected, &error);
     assert_null(engine);
     check_contains(error.text, part);
 }

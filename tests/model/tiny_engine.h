@@ -19,7 +19,8 @@ static const struct tiny_model tiny_models[] = {
 enum { TINY_MODELS = sizeof tiny_models / sizeof *tiny_models };
 
 static inline enum weir_status tiny_engine_try(const struct tiny_model *model, unsigned threads, unsigned ctx_tokens,
-                                               struct weir_engine **out, struct weir_error *error)
+                                               enum weir_kv_type kv_type, struct weir_engine **out,
+                                               struct weir_error *error)
 {
     char path[64];
     (void)snprintf(path, sizeof path, "tiny-%ld.gguf", (long)getpid());
@@ -27,16 +28,26 @@ static inline enum weir_status tiny_engine_try(const struct tiny_model *model, u
     struct weir_engine_options options = weir_engine_options_default();
     options.threads = threads;
     options.ctx_tokens = ctx_tokens;
+    options.kv_type = kv_type;
     enum weir_status status = weir_engine_open(path, &options, out, error);
     (void)unlink(path);
     return status;
+}
+
+static inline struct weir_engine *tiny_engine_kv(const struct tiny_model *model, unsigned threads,
+                                                 enum weir_kv_type kv_type)
+{
+    struct weir_error error = {0};
+    struct weir_engine *engine = NULL;
+    check_status(tiny_engine_try(model, threads, 0, kv_type, &engine, &error), WEIR_OK, &error);
+    return engine;
 }
 
 static inline struct weir_engine *tiny_engine(const struct tiny_model *model, unsigned threads, unsigned ctx_tokens)
 {
     struct weir_error error = {0};
     struct weir_engine *engine = NULL;
-    check_status(tiny_engine_try(model, threads, ctx_tokens, &engine, &error), WEIR_OK, &error);
+    check_status(tiny_engine_try(model, threads, ctx_tokens, WEIR_KV_F16, &engine, &error), WEIR_OK, &error);
     return engine;
 }
 
