@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "cli.h"
+#include "engine_args.h"
 #include "models.h"
 #include "progress.h"
 #include "weir/engine.h"
@@ -25,6 +26,7 @@ static const struct argp_option options[] = {
 
 struct arguments {
     const char *model;
+    struct weir_engine_options engine;
     long prompt, generate, threads, runs;
     bool json;
 };
@@ -38,6 +40,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct arguments *args = state->input;
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &args->engine;
+        return 0;
     case 'm':
         args->model = text;
         return 0;
@@ -65,9 +70,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
+static const struct argp_child children[] = {{&engine_argp, 0, "Memory:", 2}, {0}};
 static const struct argp parser = {
     .options = options,
     .parser = parse,
+    .children = children,
     .doc =
         "Measures how many tokens a second the engine reads (prompt) and writes (one at a time). Makes no tokenizer."};
 
@@ -171,18 +178,17 @@ static int bench(struct weir_engine *engine, const struct arguments *args)
 
 static int run(int argc, char **argv)
 {
-    struct arguments args = {.prompt = 256, .generate = 32, .runs = 5};
+    struct arguments args = {.engine = weir_engine_options_default(), .prompt = 256, .generate = 32, .runs = 5};
     argp_parse(&parser, argc, argv, 0, NULL, &args);
-    struct weir_engine_options engine_options = weir_engine_options_default();
-    engine_options.no_tokenizer = true;
-    engine_options.threads = (unsigned)args.threads;
-    engine_options.ctx_tokens = (unsigned)(args.prompt > args.generate ? args.prompt : args.generate);
+    args.engine.no_tokenizer = true;
+    args.engine.threads = (unsigned)args.threads;
+    args.engine.ctx_tokens = (unsigned)(args.prompt > args.generate ? args.prompt : args.generate);
     char *path = NULL;
     int status = models_find(args.model, &path);
     if (status) return status;
     struct weir_engine *engine = NULL;
     struct weir_error error = {0};
-    if (weir_engine_open(path, &engine_options, &engine, &error)) status = cli_fail(&error);
+    if (weir_engine_open(path, &args.engine, &engine, &error)) status = cli_fail(&error);
     if (!status) status = bench(engine, &args);
     weir_engine_close(&engine);
     free(path);

@@ -10,6 +10,7 @@
 
 #include "answer.h"
 #include "cli.h"
+#include "engine_args.h"
 #include "output.h"
 #include "parts.h"
 #include "progress.h"
@@ -71,6 +72,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &args->source;
+        state->child_inputs[1] = &args->request.engine;
         return 0;
     case 't':
         args->request.task = text;
@@ -97,7 +99,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         args->question = text;
         return 0;
     case 'j':
-        threads_option(state, text, &args->request.threads);
+        threads_option(state, text, &args->request.engine.threads);
         return 0;
     case 'q':
         args->is_quiet = true;
@@ -110,7 +112,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-static const struct argp_child children[] = {{&source_argp, 0, "Input:", 1}, {0}};
+static const struct argp_child children[] = {{&source_argp, 0, "Input:", 1}, {&engine_argp, 0, "Memory:", 2}, {0}};
 static const struct argp parser = {
     .options = options,
     .parser = parse,
@@ -295,7 +297,8 @@ static int classify(struct run *run)
 
 static int run_classify(int argc, char **argv)
 {
-    struct arguments args = {.source = source_default(), .head = WEIR_HEAD_KINDS};
+    struct arguments args = {
+        .source = source_default(), .request = {.engine = weir_engine_options_default()}, .head = WEIR_HEAD_KINDS};
     argp_parse(&parser, argc, argv, 0, NULL, &args);
     struct run run = {.args = &args};
     int status = open_run(&run);

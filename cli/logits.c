@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "engine_args.h"
 #include "models.h"
 #include "output.h"
 #include "weir/engine.h"
@@ -21,7 +22,6 @@ static const struct argp_option options[] = {
     {"model", 'm', "MODEL", 0, "Model file or name", 0},
     {"ids", 'i', "IDS", 0, "Token ids, separated by spaces or commas", 0},
     {"ctx", 'c', "N", 0, "Context length in tokens (default: the model's own)", 0},
-    {"kv", 'k', "TYPE", 0, "KV cache: f32 (default) or f16", 0},
     {"threads", 'j', "N", 0, "Threads (default: the CPUs this process may use)", 0},
     {"output", 'o', "FILE", 0, "Where to write [tokens, vocabulary] little-endian float32", 0},
     {0}};
@@ -42,6 +42,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct arguments *args = state->input;
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &args->engine;
+        return 0;
     case 'm':
         args->model = text;
         return 0;
@@ -53,10 +56,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case 'j':
         args->engine.threads = count_option(state, text);
-        return 0;
-    case 'k':
-        if (strcmp(text, "f16") != 0 && strcmp(text, "f32") != 0) argp_error(state, "--kv is f32 or f16");
-        args->engine.kv_type = strcmp(text, "f16") == 0 ? WEIR_KV_F16 : WEIR_KV_F32;
         return 0;
     case 'o':
         args->out = text;
@@ -71,10 +70,13 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
+static const struct argp_child children[] = {{&engine_argp, 0, "Memory:", 2}, {0}};
 static const struct argp parser = {
     .options = options,
     .parser = parse,
-    .doc = "Writes the logits of every position of a sequence of token ids. Makes no tokenizer."};
+    .children = children,
+    .doc = "Writes the logits of every position of a sequence of token ids; --kv is f32 unless given. Makes no "
+           "tokenizer."};
 
 /* The ids of `text`, owned by the caller. */
 static int ids_parse(const char *text, int32_t **ids, size_t *count)

@@ -23,10 +23,8 @@ static int engine_open(struct parts *parts, const struct parts_request *request,
     char *path = NULL;
     int status = models_find(model, &path);
     if (status) return status;
-    struct weir_engine_options options = weir_engine_options_default();
-    options.threads = request->threads;
     struct weir_error error = {0};
-    if (weir_engine_open(path, &options, &parts->engine, &error)) status = cli_fail(&error);
+    if (weir_engine_open(path, &request->engine, &parts->engine, &error)) status = cli_fail(&error);
     free(path);
     return status;
 }

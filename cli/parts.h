@@ -16,11 +16,11 @@ struct parts {
 };
 
 struct parts_request {
-    const char *task;    /* path */
-    const char *model;   /* path or name; NULL: the tier's */
-    const char *profile; /* path; NULL: the tier's, if it names one */
-    bool no_profile;     /* leave profiles alone */
-    unsigned threads;    /* 0: the CPUs this process may use */
+    const char *task;                  /* path */
+    const char *model;                 /* path or name; NULL: the tier's */
+    const char *profile;               /* path; NULL: the tier's, if it names one */
+    bool no_profile;                   /* leave profiles alone */
+    struct weir_engine_options engine; /* start from weir_engine_options_default */
 };
 
 /* Complains; returns enum cli_exit. parts_close accepts what is left after a failure. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "engine_args.h"
 #include "parts.h"
 #include "progress.h"
 #include "source.h"
@@ -59,6 +60,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &args->source;
+        state->child_inputs[1] = &args->request.engine;
         return 0;
     case 't':
         args->request.task = text;
@@ -79,7 +81,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         args->tune.seed = (uint64_t)number_option(state, text, 0, LONG_MAX);
         return 0;
     case 'j':
-        args->request.threads = args->tune.threads = (unsigned)number_option(state, text, 1, INT_MAX);
+        args->request.engine.threads = args->tune.threads = (unsigned)number_option(state, text, 1, INT_MAX);
         return 0;
     case 'q':
         args->is_quiet = true;
@@ -92,7 +94,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-static const struct argp_child children[] = {{&source_argp, 0, "Input:", 1}, {0}};
+static const struct argp_child children[] = {{&source_argp, 0, "Input:", 1}, {&engine_argp, 0, "Memory:", 2}, {0}};
 static const struct argp parser = {
     .options = options,
     .parser = parse,
@@ -248,8 +250,9 @@ static int tune(struct arguments *args, const struct parts *parts, const struct 
 
 static int run(int argc, char **argv)
 {
-    struct arguments args = {
-        .source = source_default(), .request = {.no_profile = true}, .tune = weir_tune_options_default()};
+    struct arguments args = {.source = source_default(),
+                             .request = {.engine = weir_engine_options_default(), .no_profile = true},
+                             .tune = weir_tune_options_default()};
     argp_parse(&parser, argc, argv, 0, NULL, &args);
     struct parts parts = {0};
     struct training training = {0};

@@ -33,7 +33,11 @@ class Logits(ProgramTest):
     def test_threads_and_separators_change_nothing(self):
         expected = self.logits("1 5 9 200", "--ctx", 16)
         self.assertEqual(self.logits(" 1,5,  9\n200 ", "-j", 3), expected)
-        self.assertNotEqual(self.logits("1 5 9 200", "--kv", "f16"), expected)
+        rough = [self.logits("1 5 9 200", "--kv", kv) for kv in ("f16", "q8_0")]
+        for found, bound in zip(rough, (0.01, 0.2)):
+            self.assertNotEqual(found, expected)
+            self.assertLess(max(abs(a - b) for a, b in zip(found, expected)), bound)
+        self.assertNotEqual(rough[0], rough[1])
 
     def test_no_tokenizer_is_made(self):
         words = [("tokenizer.ggml.model", gguf.STRING, "of-tomorrow") if entry[0] == "tokenizer.ggml.model" else entry
