@@ -60,18 +60,51 @@ static void add_value(json_t *object, const struct weir_question *question, cons
         (void)json_object_set_new(object, "expectation", json_real(expectation(question, decision)));
 }
 
-/* There is no gate yet: the only tier's answer is accepted as it is, and says so. */
-static void add_acceptance(json_t *object)
+bool answer_accepted(const struct acceptance *acceptance, size_t index, const struct weir_decision *decision,
+                     const char **reason)
 {
-    (void)json_object_set_new(object, "accepted", json_true());
-    (void)json_object_set_new(object, "reason", json_string("no_gate"));
+    bool is_accepted = true;
+    *reason = "no_gate";
+    if (acceptance->rule == ACCEPT_THRESHOLD) {
+        is_accepted = decision->probability >= acceptance->threshold;
+        *reason = is_accepted ? "threshold" : "abstained_below_threshold";
+    }
+    if (acceptance->rule == ACCEPT_CERTIFIED) {
+        const struct weir_certificate *certificate = &acceptance->certificates[index];
+        size_t item = certificate->options.per_class ? decision->label : 0;
+        is_accepted = weir_certificate_accepts(certificate, decision->label, decision->probability);
+        *reason = is_accepted                             ? "certified"
+                  : certificate->items[item].is_certified ? "abstained_below_threshold"
+                                                          : "abstained_not_certified";
+    }
+    return is_accepted;
 }
 
-static json_t *question_json(const struct weir_question *question, const struct weir_decision *decision)
+static void add_acceptance(json_t *object, bool is_accepted, const char *reason)
+{
+    (void)json_object_set_new(object, "accepted", json_boolean(is_accepted));
+    (void)json_object_set_new(object, "reason", json_string(reason));
+}
+
+/* A row is accepted when all its answers are; its reason is that of the first that is not. */
+static void add_row_acceptance(json_t *object, const struct acceptance *acceptance,
+                               const struct weir_decision *decisions, size_t questions)
+{
+    const char *reason = "no_gate";
+    bool is_accepted = true;
+    for (size_t i = 0; i < questions && is_accepted; i++)
+        is_accepted = answer_accepted(acceptance, i, &decisions[i], &reason);
+    add_acceptance(object, is_accepted, reason);
+}
+
+static json_t *question_json(const struct weir_question *question, const struct acceptance *acceptance, size_t index,
+                             const struct weir_decision *decision)
 {
     json_t *object = json_pack("{s:s}", "type", weir_question_type_name(question->type));
+    const char *reason;
+    bool is_accepted = answer_accepted(acceptance, index, decision, &reason);
     add_value(object, question, decision);
-    add_acceptance(object);
+    add_acceptance(object, is_accepted, reason);
     return object;
 }
 
@@ -91,7 +124,8 @@ static void add_effort(json_t *object, const struct weir_decision *decisions, si
     (void)json_object_set_new(object, "cost_usd_e6", json_integer(0));
 }
 
-json_t *answer_json(const struct parts *parts, const struct weir_row *row, const struct weir_decision *decisions)
+json_t *answer_json(const struct parts *parts, const struct acceptance *acceptance, const struct weir_row *row,
+                    const struct weir_decision *decisions)
 {
     size_t questions = weir_task_question_count(parts->task);
     json_t *object = json_pack("{s:o, s:s}", "id", text_json(row->id), "task", weir_task_name(parts->task));
@@ -107,12 +141,12 @@ json_t *answer_json(const struct parts *parts, const struct weir_row *row, const
         json_t *answers = json_object();
         for (size_t i = 0; i < questions; i++) {
             const struct weir_question *question = weir_task_question(parts->task, i);
-            (void)json_object_set_new(answers, question->name, question_json(question, &decisions[i]));
+            (void)json_object_set_new(answers, question->name, question_json(question, acceptance, i, &decisions[i]));
         }
         (void)json_object_set_new(object, "answers", answers);
     }
     (void)json_object_set_new(object, "tier", json_string(parts->tier));
-    add_acceptance(object);
+    add_row_acceptance(object, acceptance, decisions, questions);
     add_effort(object, decisions, questions);
     return object;
 }

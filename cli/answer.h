@@ -8,8 +8,22 @@
 #include "weir/classify.h"
 #include "weir/input.h"
 
+/* Which answers are accepted; the others are abstentions that say why. */
+enum acceptance_rule { ACCEPT_ALL, ACCEPT_CERTIFIED, ACCEPT_THRESHOLD };
+
+struct acceptance {
+    enum acceptance_rule rule;
+    double threshold;                      /* ACCEPT_THRESHOLD: at this probability and above */
+    struct weir_certificate *certificates; /* ACCEPT_CERTIFIED: [questions], not owned */
+};
+
+/* Whether the answer to question `index` is accepted; *reason is a word for the output. */
+bool answer_accepted(const struct acceptance *acceptance, size_t index, const struct weir_decision *decision,
+                     const char **reason);
+
 /* `decisions`: one for each question of the task; not read when row->status is not WEIR_OK. NULL without memory. */
-json_t *answer_json(const struct parts *parts, const struct weir_row *row, const struct weir_decision *decisions);
+json_t *answer_json(const struct parts *parts, const struct acceptance *acceptance, const struct weir_row *row,
+                    const struct weir_decision *decisions);
 
 /* NULL when the row has an answer to every question; otherwise the reason, and its status in *status. */
 const char *answer_problem(const struct weir_row *row, const struct weir_decision *decisions, size_t questions,

@@ -19,7 +19,7 @@
 #include "weir/classify.h"
 #include "weir/input.h"
 
-enum { KEY_SUMMARY = 512, KEY_HEAD, KEY_QUESTION, KEY_ZERO_SHOT };
+enum { KEY_SUMMARY = 512, KEY_HEAD, KEY_QUESTION, KEY_ZERO_SHOT, KEY_ACCEPT };
 
 static const struct argp_option options[] = {
     {"task", 't', "TASK.yaml", 0, "Task file", 0},
@@ -27,6 +27,8 @@ static const struct argp_option options[] = {
     {"profile", 'p', "PROFILE", 0, "What `weir tune' learned (default: the tier's)", 0},
     {"zero-shot", KEY_ZERO_SHOT, 0, 0, "Leave the tier's profile alone", 0},
     {"head", KEY_HEAD, "HEAD", 0, "Head of the profile: ngram, hidden or both (default: the profile's choice)", 0},
+    {"accept", KEY_ACCEPT, "RULE", 0,
+     "Which answers are accepted: all, certified (by the profile's certificate), or a probability (default: all)", 0},
     {"output", 'o', "OUT.jsonl", 0, "Where to write (default: standard output)", 0},
     {"summary", KEY_SUMMARY, "F.json", 0, "Where to write counts, speed and, for labelled rows, measures", 0},
     {"question", KEY_QUESTION, "NAME", 0, "Question that the rows' labels belong to (default: the first)", 0},
@@ -38,6 +40,7 @@ struct arguments {
     struct source source;
     struct parts_request request;
     const char *out, *summary, *question;
+    struct acceptance acceptance;
     enum weir_head_kind head; /* WEIR_HEAD_KINDS: the profile's choice */
     bool is_quiet;
 };
@@ -50,6 +53,20 @@ static void head_option(struct argp_state *state, const char *text, enum weir_he
         return;
     }
     argp_error(state, "--head is ngram, hidden or both");
+}
+
+static void accept_option(struct argp_state *state, const char *text, struct acceptance *acceptance)
+{
+    char *end = NULL;
+    double value = strtod(text, &end);
+    if (strcmp(text, "all") == 0)
+        acceptance->rule = ACCEPT_ALL;
+    else if (strcmp(text, "certified") == 0)
+        acceptance->rule = ACCEPT_CERTIFIED;
+    else if (end != text && !*end && value >= 0 && value <= 1)
+        *acceptance = (struct acceptance){.rule = ACCEPT_THRESHOLD, .threshold = value};
+    else
+        argp_error(state, "--accept is all, certified or a probability, found '%s'", text);
 }
 
 static void threads_option(struct argp_state *state, const char *text, unsigned *threads)
@@ -95,6 +112,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_SUMMARY:
         args->summary = text;
         return 0;
+    case KEY_ACCEPT:
+        accept_option(state, text, &args->acceptance);
+        return 0;
     case KEY_QUESTION:
         args->question = text;
         return 0;
@@ -125,6 +145,8 @@ static const struct argp parser = {
 struct run {
     const struct arguments *args;
     struct parts parts;
+    struct acceptance acceptance;
+    struct weir_certificate certificates[WEIR_TASK_QUESTIONS_MAX];
     struct weir_classifier *classifier;
     struct weir_input *input;
     struct output out, summary;
@@ -150,6 +172,29 @@ static int open_classifier(struct run *run)
     return CLI_DONE;
 }
 
+/* --accept certified needs a certificate of the head in use for every question. */
+static int open_acceptance(struct run *run)
+{
+    run->acceptance = run->args->acceptance;
+    run->acceptance.certificates = run->certificates;
+    run->tally.acceptance = &run->acceptance;
+    if (run->acceptance.rule != ACCEPT_CERTIFIED) return CLI_DONE;
+    if (!run->parts.profile) return cli_say(CLI_REFUSED, "--accept certified needs a profile (-p)");
+    for (size_t i = 0; i < weir_task_question_count(run->parts.task); i++) {
+        const char *name = weir_task_question(run->parts.task, i)->name;
+        int index = parts_profile_question(run->parts.profile, name);
+        struct weir_profile_question question;
+        if (index < 0) return cli_say(CLI_REFUSED, "question '%s' is not tuned, so it has no certificate", name);
+        weir_profile_question(run->parts.profile, (size_t)index, &question);
+        if (run->args->head != WEIR_HEAD_KINDS && run->args->head != question.head)
+            return cli_say(CLI_REFUSED, "question '%s': the certificate is for head %s, not %s", name,
+                           weir_head_kind_name(question.head), weir_head_kind_name(run->args->head));
+        if (!weir_profile_certificate(run->parts.profile, (size_t)index, &run->certificates[i]))
+            return cli_say(CLI_REFUSED, "question '%s': the profile has no certificate (weir certify makes one)", name);
+    }
+    return CLI_DONE;
+}
+
 static int open_buffers(struct run *run)
 {
     run->batch = weir_classifier_batch(run->classifier);
@@ -166,6 +211,7 @@ static int open_run(struct run *run)
 {
     int status = source_open(&run->args->source, &run->input);
     if (!status) status = open_classifier(run);
+    if (!status) status = open_acceptance(run);
     if (!status) status = parts_question(&run->parts, run->args->question, &run->tally.question_index);
     if (status) return status;
     run->tally.question = weir_task_question(run->parts.task, run->tally.question_index);
@@ -191,7 +237,7 @@ static void close_run(struct run *run)
 
 static int write_row(struct run *run, const struct weir_row *row, const struct weir_decision *decisions)
 {
-    json_t *answer = answer_json(&run->parts, row, decisions);
+    json_t *answer = answer_json(&run->parts, &run->acceptance, row, decisions);
     char *line = answer ? json_dumps(answer, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(answer);
     if (!line) return cli_nomem();
@@ -247,12 +293,10 @@ static int decide_all(struct run *run)
 /* Which kind of answer the measured question got. */
 static const char *head_name(const struct run *run)
 {
-    struct weir_profile_info info = {0};
-    if (run->parts.profile) weir_profile_info(run->parts.profile, &info);
-    for (size_t i = 0; i < info.questions; i++) {
+    int index = run->parts.profile ? parts_profile_question(run->parts.profile, run->tally.question->name) : -1;
+    if (index >= 0) {
         struct weir_profile_question question;
-        weir_profile_question(run->parts.profile, i, &question);
-        if (strcmp(question.name, run->tally.question->name) != 0) continue;
+        weir_profile_question(run->parts.profile, (size_t)index, &question);
         return weir_head_kind_name(run->args->head == WEIR_HEAD_KINDS ? question.head : run->args->head);
     }
     return "zero-shot";

@@ -8,8 +8,8 @@
 #include "cli.h"
 
 static const struct command *const commands[] = {
-    &command_classify, &command_tune,   &command_report, &command_inspect,
-    &command_tokenize, &command_logits, &command_bench,
+    &command_classify, &command_tune,     &command_certify, &command_report,
+    &command_inspect,  &command_tokenize, &command_logits,  &command_bench,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

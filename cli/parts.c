@@ -45,7 +45,10 @@ static int profile_open(struct parts *parts, const struct parts_request *request
     if (!path) return cli_nomem();
     struct weir_error error = {0};
     int status = weir_profile_open(path, &parts->profile, &error) ? cli_fail(&error) : CLI_DONE;
-    free(path);
+    if (status)
+        free(path);
+    else
+        parts->profile_path = path;
     return status;
 }
 
@@ -63,6 +66,8 @@ int parts_open(struct parts *parts, const struct parts_request *request)
 void parts_close(struct parts *parts)
 {
     weir_profile_close(&parts->profile);
+    free(parts->profile_path);
+    parts->profile_path = NULL;
     weir_engine_close(&parts->engine);
     weir_task_close(&parts->task);
 }
@@ -76,6 +81,18 @@ int parts_question(const struct parts *parts, const char *name, size_t *index)
         return CLI_DONE;
     }
     return cli_say(CLI_USAGE, "%s: the task has no question '%s'", weir_task_path(parts->task), name);
+}
+
+int parts_profile_question(const struct weir_profile *profile, const char *name)
+{
+    struct weir_profile_info info;
+    weir_profile_info(profile, &info);
+    for (size_t i = 0; i < info.questions; i++) {
+        struct weir_profile_question question;
+        weir_profile_question(profile, i, &question);
+        if (strcmp(question.name, name) == 0) return (int)i;
+    }
+    return -1;
 }
 
 int32_t parts_label(const struct weir_question *question, struct weir_string name)

@@ -12,6 +12,7 @@ struct parts {
     struct weir_task *task;
     struct weir_engine *engine;
     struct weir_profile *profile; /* NULL: zero-shot */
+    char *profile_path;           /* of `profile`, owned; NULL without one */
     const char *tier;             /* name of the task's first gguf tier; "local" when it has none */
 };
 
@@ -29,6 +30,9 @@ void parts_close(struct parts *parts);
 
 /* Index of the question of that name (NULL: the first) into *index. Complains about one that the task does not have. */
 int parts_question(const struct parts *parts, const char *name, size_t *index);
+
+/* Index of the question of that name among the profile's tuned ones, or -1. */
+int parts_profile_question(const struct weir_profile *profile, const char *name);
 
 /* Index of the label of that name, or -1. */
 int32_t parts_label(const struct weir_question *question, struct weir_string name);

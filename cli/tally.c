@@ -55,6 +55,12 @@ static bool add_answer(struct tally *tally, const struct weir_row *row, const st
     tally->text_bytes += (double)row->text.size;
     if (!series_add(&tally->latency_ms, latency_ms)) return false;
     const struct weir_decision *decision = &decisions[tally->question_index];
+    const char *reason;
+    if (answer_accepted(tally->acceptance, tally->question_index, decision, &reason)) {
+        tally->accepted++;
+        tally->accepted_labelled += gold >= 0;
+        tally->accepted_wrong += gold >= 0 && (size_t)gold != decision->label;
+    }
     return gold < 0 || add_measured(tally, gold, (int32_t)decision->label, decision->probability);
 }
 
@@ -106,11 +112,24 @@ static double prompt_bytes(const struct tally *tally, double answered)
     return size + (answered > 0 ? tally->text_bytes / answered : 0);
 }
 
+/* What the acceptance rule did; nothing when everything is accepted. */
+static bool add_accepted(const struct tally *tally, json_t *object)
+{
+    if (tally->acceptance->rule == ACCEPT_ALL) return true;
+    double coverage = tally->rows ? (double)tally->accepted / (double)tally->rows : 0;
+    json_t *counts = json_pack("{s:I, s:f}", "accepted", (json_int_t)tally->accepted, "coverage", coverage);
+    bool good = counts && json_object_update(object, counts) == 0;
+    json_decref(counts);
+    if (!good || !tally->accepted_labelled) return good;
+    double error = (double)tally->accepted_wrong / (double)tally->accepted_labelled;
+    return json_object_set_new(object, "accepted_error", json_real(error)) == 0;
+}
+
 json_t *tally_json(struct tally *tally, double seconds)
 {
     double answered = (double)tally->latency_ms.count, per_row = answered > 0 ? 1 / answered : 0;
     json_t *object = json_pack("{s:I, s:I}", "rows", (json_int_t)tally->rows, "errors", (json_int_t)tally->errors);
-    if (!object || (tally->labelled && !add_measures(tally, object))) {
+    if (!object || (tally->labelled && !add_measures(tally, object)) || !add_accepted(tally, object)) {
         json_decref(object);
         return NULL;
     }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "answer.h"
 #include "parts.h"
 #include "weir/classify.h"
 #include "weir/input.h"
@@ -20,7 +21,10 @@ struct tally {
     const struct weir_question *question; /* the one that labels belong to */
     size_t question_index;
     size_t questions; /* of the task */
+    const struct acceptance *acceptance;
     size_t rows, errors, labelled;
+    size_t accepted, accepted_labelled,
+        accepted_wrong; /* answers of that question that were accepted; wrong: of the labelled */
     char first_error[WEIR_INPUT_ROW_ERROR_MAX];
     size_t unknown_labels; /* labelled rows whose label the question does not have */
     char first_unknown[96];

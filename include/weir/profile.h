@@ -8,8 +8,8 @@
  * what the heads depend on (names, types, instructions, labels and their descriptions, in order); tiers, gate, budget
  * and privacy may change and the profile stays valid.
  *
- * Order: weir_profile_open (or weir_tune), weir_profile_check, getters, weir_profile_close. A profile is immutable and
- * shared by threads; everything a getter returns lives until close. Files are not trusted: shapes, ranges and finiteness are checked
+ * Order: weir_profile_open (or weir_tune), weir_profile_check, getters, weir_profile_close. A profile is immutable (but for
+ * weir_profile_set_certificate) and shared by threads; everything a getter returns lives until close. Files are not trusted: shapes, ranges and finiteness are checked
  * at open. Layout of the file: docs/tune.md. */
 #ifndef WEIR_PROFILE_H
 #define WEIR_PROFILE_H
@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "weir/certify.h"
 #include "weir/engine.h"
 #include "weir/status.h"
 #include "weir/task.h"
@@ -101,6 +102,27 @@ struct weir_head_info {
 
 WEIR_API void weir_profile_head(const struct weir_profile *profile, size_t question, enum weir_head_kind kind,
                                 struct weir_head_info *out);
+
+/* What tuning predicted for rows that the head in use (weir_profile_question.head) had not seen: gold label, answer, probability of it.
+ * These are the planning rows of weir_certify. count is 0 in profiles made before they were kept. */
+WEIR_API void weir_profile_unseen(const struct weir_profile *profile, size_t question, struct weir_eval_rows *out);
+
+/* Whether this very text was among the labelled rows that the question was learned from: such a row certifies nothing. */
+WEIR_API bool weir_profile_has_seen(const struct weir_profile *profile, size_t question, struct weir_string text);
+
+/* The question's certificate: thresholds for the head in use. False: none. */
+WEIR_API bool weir_profile_certificate(const struct weir_profile *profile, size_t question,
+                                       struct weir_certificate *out);
+
+/* Replaces the certificate by a copy; weir_profile_save then keeps it. Not while another thread uses the profile. WEIR_ERR_INVALID for a
+ * certificate that does not fit the question. */
+WEIR_API enum weir_status weir_profile_set_certificate(struct weir_profile *profile, size_t question,
+                                                       const struct weir_certificate *certificate,
+                                                       struct weir_error *error) WEIR_MUST_USE;
+
+/* SHA-256 over the texts and labels, in order, for weir_certificate.rows_hash. */
+WEIR_API enum weir_status weir_certificate_hash(const struct weir_string *texts, const int32_t *labels, size_t count,
+                                                char hex[65], struct weir_error *error) WEIR_MUST_USE;
 
 #ifdef __cplusplus
 }

@@ -76,6 +76,13 @@ static inline float float_from_bits(uint32_t bits)
     return value;
 }
 
+static inline double double_from_bits(uint64_t bits)
+{
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 static inline uint32_t float_to_bits(float value)
 {
     uint32_t bits;

@@ -25,6 +25,11 @@ static void question_close(struct profile_question *question)
         free(question->heads[h].ngram);
         free(question->heads[h].hidden);
     }
+    free(question->unseen.gold);
+    free(question->unseen.predicted);
+    free(question->unseen.probability);
+    free(question->unseen.seen);
+    free(question->certified);
 }
 
 void weir_profile_close(struct weir_profile **profile)

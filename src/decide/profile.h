@@ -39,6 +39,15 @@ struct profile_head {
     float *hidden; /* [n_blocks * n_embd, n_labels]; NULL for WEIR_HEAD_NGRAM */
 };
 
+/* What certificates are planned on and guarded by; count and n_seen are 0 when tuning did not keep it. */
+struct profile_unseen {
+    size_t count;
+    int32_t *gold, *predicted; /* [count], below n_labels */
+    double *probability;       /* [count], of the predicted label, by heads that had not seen the row */
+    size_t n_seen;
+    uint64_t *seen; /* [n_seen], rising: profile_text_key of every text learned from */
+};
+
 struct profile_question {
     char *name;
     size_t n_labels;
@@ -51,6 +60,9 @@ struct profile_question {
     size_t n_blocks;
     struct profile_block *blocks;
     struct profile_head heads[WEIR_HEAD_KINDS];
+    struct profile_unseen unseen;
+    struct weir_certificate certificate; /* count 0: none */
+    struct weir_certified *certified;    /* its items, owned */
 };
 
 /* Every pointer inside is owned by the profile and freed by weir_profile_close, which accepts a half-filled one. */
@@ -76,6 +88,12 @@ enum weir_status profile_bytes(const struct weir_profile *profile, struct strbuf
  * engine. */
 enum weir_status profile_check(const struct weir_profile *profile, const char *model_fingerprint, uint32_t n_layers,
                                uint32_t n_embd, const struct weir_task *task, struct weir_error *error) WEIR_MUST_USE;
+
+/* The first 64 bits of the text's SHA-256. */
+enum weir_status profile_text_key(struct weir_string text, uint64_t *key);
+
+/* Sorts `seen`, which becomes rising without repeats. */
+void profile_unseen_sort(struct profile_unseen *unseen);
 
 /* Sets every question's depths from its blocks and profile->depths. */
 void profile_question_depths(const struct weir_profile *profile, struct profile_question *question);

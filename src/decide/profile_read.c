@@ -11,123 +11,7 @@
 #include "base/memory.h"
 #include "decide/features.h"
 #include "decide/profile.h"
-
-enum { NAME_MAX_BYTES = 128 };
-
-struct in {
-    const struct weir_gguf *gguf;
-    struct weir_error *error;
-    char question[32]; /* "q0" while a question is read */
-};
-
-static enum weir_status bad(const struct in *in, const char *what, const char *why)
-{
-    return error_set(in->error, WEIR_ERR_FORMAT, "%s: profile: %s: %s", weir_gguf_name(in->gguf), what, why);
-}
-
-static enum weir_status no_memory(const struct in *in)
-{
-    return error_nomem(in->error, "profile");
-}
-
-static const char *key_of(char name[NAME_MAX_BYTES], const struct in *in, const char *rest)
-{
-    (void)snprintf(name, NAME_MAX_BYTES, "weir.%s.%s", in->question, rest);
-    return name;
-}
-
-static enum weir_status read_u64(const struct in *in, const char *key, uint64_t min, uint64_t max, uint64_t *out)
-{
-    uint64_t value;
-    if (!weir_gguf_as_u64(weir_gguf_find(in->gguf, key), &value)) return bad(in, key, "missing or no integer");
-    if (value < min || value > max) return bad(in, key, "out of range");
-    *out = value;
-    return WEIR_OK;
-}
-
-static enum weir_status read_f64(const struct in *in, const char *key, double min, double max, double *out)
-{
-    double value;
-    if (!weir_gguf_as_f64(weir_gguf_find(in->gguf, key), &value)) return bad(in, key, "missing or no number");
-    if (!(value >= min && value <= max)) return bad(in, key, "out of range");
-    *out = value;
-    return WEIR_OK;
-}
-
-/* A text of 1..max bytes without NUL; *out is owned by the caller. */
-static enum weir_status copy_text(const struct in *in, const char *key, struct weir_string text, size_t max, char **out)
-{
-    if (text.size < 1 || text.size > max || memchr(text.data, 0, text.size)) return bad(in, key, "not a valid text");
-    *out = mem_text(text.data, text.size);
-    return *out ? WEIR_OK : no_memory(in);
-}
-
-static enum weir_status read_text(const struct in *in, const char *key, size_t max, char **out)
-{
-    struct weir_string text;
-    if (!weir_gguf_as_string(weir_gguf_find(in->gguf, key), &text)) return bad(in, key, "missing or no text");
-    return copy_text(in, key, text, max, out);
-}
-
-static enum weir_status read_fingerprint(const struct in *in, const char *key, char hex[65])
-{
-    struct weir_string text;
-    if (!weir_gguf_as_string(weir_gguf_find(in->gguf, key), &text)) return bad(in, key, "missing or no text");
-    bool valid = text.size == 64;
-    for (size_t i = 0; valid && i < 64; i++)
-        valid = (text.data[i] >= '0' && text.data[i] <= '9') || (text.data[i] >= 'a' && text.data[i] <= 'f');
-    if (!valid) return bad(in, key, "not 64 hexadecimal digits");
-    memcpy(hex, text.data, 64);
-    hex[64] = 0;
-    return WEIR_OK;
-}
-
-/* An array of at most `max` integers below 2^32. */
-static enum weir_status read_u32s(const struct in *in, const char *key, size_t max, uint32_t *out, size_t *count)
-{
-    const struct weir_gguf_value *value = weir_gguf_find(in->gguf, key);
-    size_t items = weir_gguf_array_count(value);
-    if (!value || weir_gguf_type(value) != WEIR_GGUF_ARRAY) return bad(in, key, "missing or no array");
-    if (items > max) return bad(in, key, "too long");
-    for (size_t i = 0; i < items; i++) {
-        uint64_t item;
-        if (!weir_gguf_array_u64(value, i, &item) || item > UINT32_MAX) return bad(in, key, "not an array of integers");
-        out[i] = (uint32_t)item;
-    }
-    *count = items;
-    return WEIR_OK;
-}
-
-/* The tensor of this question, of the type and with cols x rows elements (rows 1: one dimension suffices). */
-static enum weir_status find_tensor(const struct in *in, const char *rest, enum weir_tensor_type type, size_t cols,
-                                    size_t rows, const struct weir_gguf_tensor **out)
-{
-    char name[NAME_MAX_BYTES];
-    (void)snprintf(name, sizeof name, "%s.%s", in->question, rest);
-    const struct weir_gguf_tensor *t = weir_gguf_find_tensor(in->gguf, name);
-    if (!t) return bad(in, name, "missing");
-    if (t->type != type) return bad(in, name, "wrong type");
-    if (t->n_dims > 2 || t->dims[0] != cols || t->dims[1] != rows) return bad(in, name, "wrong shape");
-    *out = t;
-    return WEIR_OK;
-}
-
-static enum weir_status read_floats(const struct in *in, const char *rest, size_t cols, size_t rows, float **out)
-{
-    const struct weir_gguf_tensor *t = NULL;
-    enum weir_status status = find_tensor(in, rest, WEIR_TENSOR_F32, cols, rows, &t);
-    if (status) return status;
-    size_t count = t->size / sizeof(float);
-    float *values = mem_zero(count, sizeof *values);
-    if (!values) return no_memory(in);
-    bool finite = true;
-    for (size_t i = 0; i < count; i++) {
-        values[i] = float_from_bits((uint32_t)load_le(t->data + i * sizeof(float), sizeof(float)));
-        finite = finite && isfinite(values[i]);
-    }
-    *out = values; /* owned by the profile, also when it is refused */
-    return finite ? WEIR_OK : bad(in, rest, "a value is not finite");
-}
+#include "decide/profile_in.h"
 
 static bool all_within(const float *values, size_t count, float least, float most)
 {
@@ -142,14 +26,14 @@ static enum weir_status read_buckets(const struct in *in, struct ngram_model *mo
     (void)snprintf(name, sizeof name, "%s.ngram.buckets", in->question);
     const struct weir_gguf_tensor *t = weir_gguf_find_tensor(in->gguf, name);
     if (!t || t->n_dims != 1 || t->dims[0] == 0 || t->type != WEIR_TENSOR_I32)
-        return bad(in, name, "missing, empty or no list of integers");
+        return in_bad(in, name, "missing, empty or no list of integers");
     model->count = (size_t)t->dims[0];
     model->buckets = mem_zero(model->count, sizeof *model->buckets);
-    if (!model->buckets) return no_memory(in);
+    if (!model->buckets) return in_no_memory(in);
     for (size_t i = 0; i < model->count; i++) {
         model->buckets[i] = (uint32_t)load_le(t->data + 4 * i, 4);
         if (model->buckets[i] >> model->settings.bits || (i && model->buckets[i] <= model->buckets[i - 1]))
-            return bad(in, name, "not rising, or out of range");
+            return in_bad(in, name, "not rising, or out of range");
     }
     return WEIR_OK;
 }
@@ -159,17 +43,17 @@ static enum weir_status read_ngram(const struct in *in, struct ngram_model *mode
     char name[NAME_MAX_BYTES];
     uint32_t s[5];
     size_t count = 0;
-    enum weir_status status = read_u32s(in, key_of(name, in, "ngram.settings"), 5, s, &count);
+    enum weir_status status = in_u32s(in, in_key(name, in, "ngram.settings"), 5, s, &count);
     if (status) return status;
-    if (count != 5) return bad(in, name, "expected 5 numbers");
+    if (count != 5) return in_bad(in, name, "expected 5 numbers");
     model->settings =
         (struct ngram_settings){.bits = s[0], .word_min = s[1], .word_max = s[2], .char_min = s[3], .char_max = s[4]};
     struct weir_error wrong;
-    if (ngram_settings_check(&model->settings, &wrong)) return bad(in, "ngram.settings", wrong.text);
+    if (ngram_settings_check(&model->settings, &wrong)) return in_bad(in, "ngram.settings", wrong.text);
     status = read_buckets(in, model);
-    if (!status) status = read_floats(in, "ngram.idf", model->count, 1, &model->idf);
+    if (!status) status = in_floats(in, "ngram.idf", model->count, 1, &model->idf);
     /* ln((1 + rows) / (1 + rows with it)) + 1; ln(2^64) is below 45 */
-    if (!status && !all_within(model->idf, model->count, 1, 46)) status = bad(in, "ngram.idf", "out of range");
+    if (!status && !all_within(model->idf, model->count, 1, 46)) status = in_bad(in, "ngram.idf", "out of range");
     return status;
 }
 
@@ -178,13 +62,13 @@ static enum weir_status read_block(const struct in *in, const struct weir_profil
 {
     char rest[32];
     if (block->depth_index >= profile->n_depths || block->pool >= FEATURE_POOLS)
-        return bad(in, "blocks", "depth or pool out of range");
+        return in_bad(in, "blocks", "depth or pool out of range");
     (void)snprintf(rest, sizeof rest, "block%zu.mean", index);
-    enum weir_status status = read_floats(in, rest, profile->n_embd, 1, &block->mean);
+    enum weir_status status = in_floats(in, rest, profile->n_embd, 1, &block->mean);
     (void)snprintf(rest, sizeof rest, "block%zu.scale", index);
-    if (!status) status = read_floats(in, rest, profile->n_embd, 1, &block->scale);
+    if (!status) status = in_floats(in, rest, profile->n_embd, 1, &block->scale);
     if (!status && !all_within(block->scale, profile->n_embd, 0, FLT_MAX))
-        status = bad(in, rest, "a value is negative");
+        status = in_bad(in, rest, "a value is negative");
     return status;
 }
 
@@ -194,11 +78,11 @@ static enum weir_status read_blocks(const struct in *in, const struct weir_profi
     char name[NAME_MAX_BYTES];
     uint32_t pairs[2 * PROFILE_BLOCKS_MAX];
     size_t count = 0;
-    enum weir_status status = read_u32s(in, key_of(name, in, "blocks"), 2 * PROFILE_BLOCKS_MAX, pairs, &count);
+    enum weir_status status = in_u32s(in, in_key(name, in, "blocks"), 2 * PROFILE_BLOCKS_MAX, pairs, &count);
     if (status) return status;
-    if (count == 0 || count % 2) return bad(in, name, "expected pairs of numbers");
+    if (count == 0 || count % 2) return in_bad(in, name, "expected pairs of numbers");
     question->blocks = mem_zero(count / 2, sizeof *question->blocks);
-    if (!question->blocks) return no_memory(in);
+    if (!question->blocks) return in_no_memory(in);
     question->n_blocks = count / 2;
     for (size_t b = 0; b < question->n_blocks && !status; b++) {
         question->blocks[b].depth_index = pairs[2 * b];
@@ -226,7 +110,7 @@ static enum weir_status read_head_numbers(const struct in *in, enum weir_head_ki
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers && !status; i++) {
         char rest[64], name[NAME_MAX_BYTES];
         (void)snprintf(rest, sizeof rest, "%s.%s", weir_head_kind_name(kind), numbers[i].name);
-        status = read_f64(in, key_of(name, in, rest), numbers[i].min, numbers[i].max, numbers[i].out);
+        status = in_f64(in, in_key(name, in, rest), numbers[i].min, numbers[i].max, numbers[i].out);
     }
     return status;
 }
@@ -238,32 +122,32 @@ static enum weir_status read_head(const struct in *in, const struct weir_profile
     char rest[64];
     enum weir_status status = read_head_numbers(in, kind, &head->info);
     (void)snprintf(rest, sizeof rest, "%s.bias", weir_head_kind_name(kind));
-    if (!status) status = read_floats(in, rest, question->n_labels, 1, &head->bias);
+    if (!status) status = in_floats(in, rest, question->n_labels, 1, &head->bias);
     (void)snprintf(rest, sizeof rest, "%s.ngram", weir_head_kind_name(kind));
     if (!status && kind != WEIR_HEAD_HIDDEN)
-        status = read_floats(in, rest, question->n_labels, question->ngram.count, &head->ngram);
+        status = in_floats(in, rest, question->n_labels, question->ngram.count, &head->ngram);
     (void)snprintf(rest, sizeof rest, "%s.hidden", weir_head_kind_name(kind));
     if (!status && kind != WEIR_HEAD_NGRAM)
-        status = read_floats(in, rest, question->n_labels, question->n_blocks * profile->n_embd, &head->hidden);
+        status = in_floats(in, rest, question->n_labels, question->n_blocks * profile->n_embd, &head->hidden);
     return status;
 }
 
 static enum weir_status read_labels(const struct in *in, struct profile_question *question)
 {
     char name[NAME_MAX_BYTES];
-    const struct weir_gguf_value *value = weir_gguf_find(in->gguf, key_of(name, in, "labels"));
+    const struct weir_gguf_value *value = weir_gguf_find(in->gguf, in_key(name, in, "labels"));
     size_t count = weir_gguf_array_count(value);
-    if (count < WEIR_TASK_LABELS_MIN || count > PROFILE_LABELS_MAX) return bad(in, name, "expected 2..255 labels");
+    if (count < WEIR_TASK_LABELS_MIN || count > PROFILE_LABELS_MAX) return in_bad(in, name, "expected 2..255 labels");
     question->labels = mem_zero(count, sizeof *question->labels);
-    if (!question->labels) return no_memory(in);
+    if (!question->labels) return in_no_memory(in);
     question->n_labels = count;
     for (size_t k = 0; k < count; k++) {
         struct weir_string label;
-        if (!weir_gguf_array_string(value, k, &label)) return bad(in, name, "not an array of texts");
-        enum weir_status status = copy_text(in, name, label, WEIR_TASK_NAME_BYTES_MAX, &question->labels[k]);
+        if (!weir_gguf_array_string(value, k, &label)) return in_bad(in, name, "not an array of texts");
+        enum weir_status status = in_copy_text(in, name, label, WEIR_TASK_NAME_BYTES_MAX, &question->labels[k]);
         if (status) return status;
         for (size_t j = 0; j < k; j++)
-            if (strcmp(question->labels[j], question->labels[k]) == 0) return bad(in, name, "a label comes twice");
+            if (strcmp(question->labels[j], question->labels[k]) == 0) return in_bad(in, name, "a label comes twice");
     }
     return WEIR_OK;
 }
@@ -272,15 +156,15 @@ static enum weir_status read_head_kind(const struct in *in, enum weir_head_kind 
 {
     char name[NAME_MAX_BYTES];
     struct weir_string text;
-    if (!weir_gguf_as_string(weir_gguf_find(in->gguf, key_of(name, in, "head")), &text))
-        return bad(in, name, "missing or no text");
+    if (!weir_gguf_as_string(weir_gguf_find(in->gguf, in_key(name, in, "head")), &text))
+        return in_bad(in, name, "missing or no text");
     for (int kind = 0; kind < WEIR_HEAD_KINDS; kind++) {
         const char *word = weir_head_kind_name((enum weir_head_kind)kind);
         if (text.size != strlen(word) || memcmp(text.data, word, text.size) != 0) continue;
         *out = (enum weir_head_kind)kind;
         return WEIR_OK;
     }
-    return bad(in, name, "not ngram, hidden or both");
+    return in_bad(in, name, "not ngram, hidden or both");
 }
 
 static enum weir_status read_question(struct in *in, const struct weir_profile *profile, size_t index)
@@ -289,14 +173,15 @@ static enum weir_status read_question(struct in *in, const struct weir_profile *
     char name[NAME_MAX_BYTES];
     uint64_t rows = 0;
     (void)snprintf(in->question, sizeof in->question, "q%zu", index);
-    enum weir_status status = read_text(in, key_of(name, in, "name"), WEIR_TASK_NAME_BYTES_MAX, &question->name);
+    enum weir_status status = in_text(in, in_key(name, in, "name"), WEIR_TASK_NAME_BYTES_MAX, &question->name);
     if (!status) status = read_labels(in, question);
-    if (!status) status = read_u64(in, key_of(name, in, "rows"), 1, profile->rows, &rows);
+    if (!status) status = in_u64(in, in_key(name, in, "rows"), 1, profile->rows, &rows);
     if (!status) status = read_head_kind(in, &question->head);
     if (!status) status = read_ngram(in, &question->ngram);
     if (!status) status = read_blocks(in, profile, question);
     for (int kind = 0; kind < WEIR_HEAD_KINDS && !status; kind++)
         status = read_head(in, profile, question, (enum weir_head_kind)kind, &question->heads[kind]);
+    if (!status) status = profile_read_certificate(in, question);
     question->rows = (size_t)rows;
     if (!status) profile_question_depths(profile, question);
     return status;
@@ -304,11 +189,12 @@ static enum weir_status read_question(struct in *in, const struct weir_profile *
 
 static enum weir_status read_depths(const struct in *in, struct weir_profile *profile)
 {
-    enum weir_status status = read_u32s(in, "weir.depths", PROFILE_DEPTHS_MAX, profile->depths, &profile->n_depths);
+    enum weir_status status = in_u32s(in, "weir.depths", PROFILE_DEPTHS_MAX, profile->depths, &profile->n_depths);
     if (status) return status;
-    if (profile->n_depths == 0) return bad(in, "weir.depths", "empty");
+    if (profile->n_depths == 0) return in_bad(in, "weir.depths", "empty");
     for (size_t i = 0; i < profile->n_depths; i++)
-        if (profile->depths[i] <= (i ? profile->depths[i - 1] : 0)) return bad(in, "weir.depths", "not rising from 1");
+        if (profile->depths[i] <= (i ? profile->depths[i - 1] : 0))
+            return in_bad(in, "weir.depths", "not rising from 1");
     return WEIR_OK;
 }
 
@@ -321,7 +207,7 @@ static enum weir_status read_kind_of_file(const struct in *in)
         memcmp(architecture.data, "weir-profile", architecture.size) != 0)
         return error_set(in->error, WEIR_ERR_FORMAT, "%s: not a weir profile (general.architecture)",
                          weir_gguf_name(in->gguf));
-    enum weir_status status = read_u64(in, "weir.version", 1, UINT32_MAX, &version);
+    enum weir_status status = in_u64(in, "weir.version", 1, UINT32_MAX, &version);
     if (!status && version != PROFILE_VERSION)
         return error_set(in->error, WEIR_ERR_UNSUPPORTED, "%s: profile version %u, this build reads %d",
                          weir_gguf_name(in->gguf), (unsigned)version, PROFILE_VERSION);
@@ -332,21 +218,21 @@ static enum weir_status read_profile(struct in *in, struct weir_profile *p)
 {
     uint64_t rows = 0, folds = 0, n_embd = 0, questions = 0;
     enum weir_status status = read_kind_of_file(in);
-    if (!status) status = read_fingerprint(in, "weir.model.fingerprint", p->model_fingerprint);
-    if (!status) status = read_fingerprint(in, "weir.task.fingerprint", p->task_fingerprint);
-    if (!status) status = read_text(in, "weir.task.name", WEIR_TASK_NAME_BYTES_MAX, &p->task_name);
-    if (!status) status = read_u64(in, "weir.rows", 1, SIZE_MAX, &rows);
-    if (!status) status = read_u64(in, "weir.seed", 0, UINT64_MAX, &p->seed);
-    if (!status) status = read_u64(in, "weir.folds", 2, 255, &folds);
-    if (!status) status = read_u64(in, "weir.n_embd", 1, PROFILE_EMBD_MAX, &n_embd);
-    if (!status) status = read_u64(in, "weir.questions", 1, PROFILE_QUESTIONS_MAX, &questions);
+    if (!status) status = in_fingerprint(in, "weir.model.fingerprint", p->model_fingerprint);
+    if (!status) status = in_fingerprint(in, "weir.task.fingerprint", p->task_fingerprint);
+    if (!status) status = in_text(in, "weir.task.name", WEIR_TASK_NAME_BYTES_MAX, &p->task_name);
+    if (!status) status = in_u64(in, "weir.rows", 1, SIZE_MAX, &rows);
+    if (!status) status = in_u64(in, "weir.seed", 0, UINT64_MAX, &p->seed);
+    if (!status) status = in_u64(in, "weir.folds", 2, 255, &folds);
+    if (!status) status = in_u64(in, "weir.n_embd", 1, PROFILE_EMBD_MAX, &n_embd);
+    if (!status) status = in_u64(in, "weir.questions", 1, PROFILE_QUESTIONS_MAX, &questions);
     if (!status) status = read_depths(in, p);
     if (status) return status;
     p->rows = (size_t)rows;
     p->folds = (uint32_t)folds;
     p->n_embd = (uint32_t)n_embd;
     p->questions = mem_zero((size_t)questions, sizeof *p->questions);
-    if (!p->questions) return no_memory(in);
+    if (!p->questions) return in_no_memory(in);
     p->n_questions = (size_t)questions;
     for (size_t q = 0; q < p->n_questions && !status; q++) status = read_question(in, p, q);
     return status;

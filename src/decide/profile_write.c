@@ -93,6 +93,56 @@ static void write_blocks(const struct out *out, const struct weir_profile *profi
     gguf_write_u32s(out->w, key_of(name, out, "blocks"), pairs, 2 * question->n_blocks);
 }
 
+static void write_list(const struct out *out, const char *rest, enum weir_tensor_type type, const void *values,
+                       size_t count)
+{
+    char name[NAME_MAX_BYTES];
+    const uint64_t dims[1] = {count};
+    (void)snprintf(name, sizeof name, "%s.%s", out->question, rest);
+    gguf_write_tensor(out->w, name, type, 1, dims, values);
+}
+
+static void write_unseen(const struct out *out, const struct profile_unseen *unseen)
+{
+    if (unseen->count) {
+        write_list(out, "unseen.gold", WEIR_TENSOR_I32, unseen->gold, unseen->count);
+        write_list(out, "unseen.predicted", WEIR_TENSOR_I32, unseen->predicted, unseen->count);
+        write_list(out, "unseen.probability", WEIR_TENSOR_F64, unseen->probability, unseen->count);
+    }
+    if (unseen->n_seen) write_list(out, "seen", WEIR_TENSOR_I64, unseen->seen, unseen->n_seen);
+}
+
+/* The items column by column, counts as f64 (exact below 2^53). */
+static void write_certified(const struct out *out, const struct weir_certificate *certificate)
+{
+    static const char *const names[] = {"threshold", "bound", "rows_answered", "accepted", "wrong", "rows_more"};
+    double values[WEIR_TASK_LABELS_MAX];
+    for (size_t column = 0; column < sizeof names / sizeof *names; column++) {
+        char rest[64], name[NAME_MAX_BYTES];
+        for (size_t i = 0; i < certificate->count; i++) {
+            const struct weir_certified *item = &certificate->items[i];
+            const double row[] = {item->threshold,        item->bound,         (double)item->rows,
+                                  (double)item->accepted, (double)item->wrong, (double)item->rows_more};
+            values[i] = row[column];
+        }
+        (void)snprintf(rest, sizeof rest, "certificate.%s", names[column]);
+        gguf_write_scalars(out->w, key_of(name, out, rest), WEIR_GGUF_F64, values, certificate->count);
+    }
+}
+
+static void write_certificate(const struct out *out, const struct weir_certificate *certificate)
+{
+    char name[NAME_MAX_BYTES];
+    if (!certificate->count) return;
+    gguf_write_u64(out->w, key_of(name, out, "certificate.rows"), certificate->rows);
+    gguf_write_f64(out->w, key_of(name, out, "certificate.max_error"), certificate->options.max_error);
+    gguf_write_f64(out->w, key_of(name, out, "certificate.confidence"), certificate->options.confidence);
+    gguf_write_u32(out->w, key_of(name, out, "certificate.per_class"), certificate->options.per_class);
+    gguf_write_u32(out->w, key_of(name, out, "certificate.simultaneous"), certificate->options.simultaneous);
+    write_text(out, "certificate.rows_hash", certificate->rows_hash);
+    write_certified(out, certificate);
+}
+
 static enum weir_status write_question(struct gguf_writer *w, const struct weir_profile *profile, size_t index)
 {
     const struct profile_question *question = &profile->questions[index];
@@ -110,6 +160,8 @@ static enum weir_status write_question(struct gguf_writer *w, const struct weir_
     write_ngram(&out, &question->ngram);
     write_blocks(&out, profile, question);
     for (int kind = 0; kind < WEIR_HEAD_KINDS; kind++) write_head(&out, profile, question, (enum weir_head_kind)kind);
+    write_unseen(&out, &question->unseen);
+    write_certificate(&out, &question->certificate);
     free(labels);
     return WEIR_OK;
 }

@@ -104,6 +104,35 @@ static enum weir_status fit_all(struct cross *cross, const struct split *all, co
     return WEIR_OK;
 }
 
+/* What the head in use says about rows it had not seen; certificates are planned on it. logits: [heads, rows, classes] */
+static enum weir_status keep_unseen(const struct tune_table *table, const struct cross_job *jobs, const double *logits,
+                                    struct profile_question *question, struct weir_error *error)
+{
+    struct profile_unseen *unseen = &question->unseen;
+    unseen->gold = mem_zero(table->rows, sizeof *unseen->gold);
+    unseen->predicted = mem_zero(table->rows, sizeof *unseen->predicted);
+    unseen->probability = mem_zero(table->rows, sizeof *unseen->probability);
+    if (!unseen->gold || !unseen->predicted || !unseen->probability) return error_nomem(error, "predictions");
+    memcpy(unseen->gold, table->labels, table->rows * sizeof *unseen->gold);
+    unseen->count = table->rows;
+    return calibrate_answers(logits + question->head * table->rows * table->classes, table->rows, table->classes,
+                             jobs[question->head].temperature, unseen->predicted, unseen->probability, error);
+}
+
+/* Judges the heads out of fold. */
+static enum weir_status judge(struct cross *cross, const struct tune_blocks *blocks, struct cross_job *jobs,
+                              struct profile_question *question, struct weir_error *error)
+{
+    const struct tune_table *table = cross->table;
+    double *logits = mem_zero(WEIR_HEAD_KINDS * table->rows, table->classes * sizeof *logits);
+    if (!logits) return error_nomem(error, "predictions");
+    enum weir_status status = cross_run(cross, blocks, jobs, WEIR_HEAD_KINDS, logits, error);
+    question->head = best_head(jobs);
+    if (!status) status = keep_unseen(table, jobs, logits, question, error);
+    free(logits);
+    return status;
+}
+
 enum weir_status finish_question(struct cross *cross, const struct search_result *choice,
                                  struct profile_question *question, struct weir_error *error)
 {
@@ -111,7 +140,7 @@ enum weir_status finish_question(struct cross *cross, const struct search_result
     struct split all = {0};
     memcpy(jobs, choice->heads, sizeof jobs);
     cross->keeps_splits = false;
-    enum weir_status status = cross_run(cross, &choice->blocks, jobs, WEIR_HEAD_KINDS, NULL, error);
+    enum weir_status status = judge(cross, &choice->blocks, jobs, question, error);
     if (status) return status;
     status = split_open(&all, cross->table, NULL);
     if (!status) status = split_set_blocks(&all, cross->table, &choice->blocks);
@@ -121,7 +150,6 @@ enum weir_status finish_question(struct cross *cross, const struct search_result
     else
         status = fit_all(cross, &all, jobs, question, error);
     question->rows = cross->table->rows;
-    question->head = best_head(jobs);
     question->ngram = all.ngram; /* its new owner */
     all.ngram = (struct ngram_model){0};
     split_close(&all);

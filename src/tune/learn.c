@@ -298,6 +298,20 @@ static enum weir_status copy_names(const struct learn *l, const struct weir_ques
     return WEIR_OK;
 }
 
+/* Which texts were learned from: they certify nothing. */
+static enum weir_status keep_seen(const struct learn *l, const struct labelled *all, struct profile_unseen *unseen)
+{
+    unseen->seen = mem_zero(all->rows, sizeof *unseen->seen);
+    if (!unseen->seen) return error_nomem(l->error, "profile");
+    for (size_t i = 0; i < all->rows; i++) {
+        enum weir_status status = profile_text_key(l->rows->texts[all->texts[i]], &unseen->seen[i]);
+        if (status) return error_set(l->error, status, "SHA-256 of a text: %s", weir_status_text(status));
+    }
+    unseen->n_seen = all->rows;
+    profile_unseen_sort(unseen);
+    return WEIR_OK;
+}
+
 /* depths: [SEARCH_DEPTHS_MAX], what question->blocks[].depth_index points into afterwards. */
 static enum weir_status learn_question(struct learn *l, size_t index, struct profile_question *question,
                                        uint32_t *depths)
@@ -308,6 +322,7 @@ static enum weir_status learn_question(struct learn *l, size_t index, struct pro
     if (!status) status = labelled_open(l, index, &all);
     if (!status) status = labelled_part(l, &all, &part);
     if (!status) status = search_and_finish(l, &all, &part, &states, question);
+    if (!status) status = keep_seen(l, &all, &question->unseen);
     memcpy(depths, states.depths, sizeof states.depths);
     free(states.values);
     labelled_close(&all);

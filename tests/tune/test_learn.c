@@ -118,6 +118,16 @@ static void a_learned_profile_answers_its_rows(void **state)
         assert_true((info.hidden_weight > 0) == (kind != WEIR_HEAD_NGRAM));
         assert_true((info.ngram_weight > 0) == (kind != WEIR_HEAD_HIDDEN));
     }
+    struct weir_eval_rows unseen; /* the predictions that the measures of the head in use were taken on */
+    struct weir_eval_summary measured;
+    struct weir_head_info used;
+    weir_profile_unseen(profile, 0, &unseen);
+    assert_int_equal(unseen.count, 90);
+    check_status(weir_eval_measure(&unseen, &measured, NULL, &error), WEIR_OK, &error);
+    weir_profile_head(profile, 0, profile->questions[0].head, &used);
+    assert_true(measured.accuracy == used.accuracy && measured.ece == used.ece);
+    for (size_t i = 0; i < 90; i++) assert_true(weir_profile_has_seen(profile, 0, rows->strings[i]));
+    assert_false(weir_profile_has_seen(profile, 0, (struct weir_string){"card", 4}));
     struct head_scratch scratch = {0};
     size_t right = 0;
     for (size_t i = 0; i < 90; i++) {
