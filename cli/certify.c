@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "engine_args.h"
 #include "parts.h"
 #include "progress.h"
 #include "source.h"
@@ -86,6 +87,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &args->source;
+        state->child_inputs[1] = &args->request.engine;
         return 0;
     case 't':
         args->request.task = text;
@@ -103,7 +105,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         args->question = text;
         return 0;
     case 'j':
-        args->request.threads = threads_option(state, text);
+        args->request.engine.threads = threads_option(state, text);
         return 0;
     case 'q':
         args->is_quiet = true;
@@ -116,7 +118,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-static const struct argp_child children[] = {{&source_argp, 0, "Input:", 1}, {0}};
+static const struct argp_child children[] = {{&source_argp, 0, "Input:", 1}, {&engine_argp, 0, "Memory:", 2}, {0}};
 static const struct argp parser = {
     .options = options,
     .parser = parse,
@@ -352,7 +354,9 @@ static void close_run(struct run *run)
 
 static int run_certify(int argc, char **argv)
 {
-    struct arguments args = {.source = source_default(), .certify = weir_certify_options_default()};
+    struct arguments args = {.source = source_default(),
+                             .request = {.engine = weir_engine_options_default()},
+                             .certify = weir_certify_options_default()};
     argp_parse(&parser, argc, argv, 0, NULL, &args);
     struct run run = {.args = &args};
     int status = read_rows(&run);
