@@ -28,8 +28,11 @@ WEIR_API const char *weir_kv_type_name(enum weir_kv_type type);
 WEIR_API bool weir_kv_type_find(const char *name, enum weir_kv_type *out);
 
 struct weir_engine_options {
-    unsigned threads;          /* 0: the CPUs this process may use */
-    unsigned ctx_tokens;       /* longest sequence; 0: the model's own context length */
+    unsigned threads; /* 0: the CPUs this process may use */
+    /* Longest sequence; 0: the model's own context length, for longrope models (Phi-3.5, Phi-4 mini) their original one, 4096 tokens.
+     * These models carry two sets of rotary factors: an engine of at most the original context uses the short set, a longer one the long
+     * set, for every sequence however short. It is fixed when the engine opens, so that a shared prefix and a fresh one agree. */
+    unsigned ctx_tokens;
     enum weir_kv_type kv_type; /* default f16 */
     bool no_tokenizer;         /* leave the vocabulary alone (inspect, logits, bench) */
 };
@@ -48,6 +51,8 @@ struct weir_model_info {
     struct weir_string architecture; /* general.architecture */
     struct weir_string name;         /* general.name, may be empty */
     uint32_t n_layers, n_embd, n_heads, n_kv_heads, head_dim, n_ff, n_vocab, ctx_train;
+    uint32_t ctx_tokens;      /* longest sequence of this engine */
+    const char *rope_scaling; /* "none", "linear", "factors" (Llama 3.1), "longrope short", "longrope long" */
     uint64_t parameters;
     size_t weights_bytes; /* tensor data in the file */
     size_t tiles_bytes;   /* repacked copies in memory */

@@ -39,7 +39,8 @@ static enum weir_status open_parts(struct weir_engine *engine, const char *path,
         return status;
     if (!options->no_tokenizer && (status = weir_tokenizer_open(engine->gguf, &engine->tokenizer, error)))
         return status;
-    if ((status = model_open(engine->gguf, level, engine->pool, &engine->model, error))) return status;
+    if ((status = model_open(engine->gguf, level, options->ctx_tokens, engine->pool, &engine->model, error)))
+        return status;
     const struct model_shape *shape = &engine->model->shape;
     if (engine->tokenizer && weir_tokenizer_size(engine->tokenizer) > shape->n_vocab)
         return error_set(error, WEIR_ERR_FORMAT, "%s: %zu tokens in the vocabulary, but the embedding has %u", path,
@@ -48,11 +49,7 @@ static enum weir_status open_parts(struct weir_engine *engine, const char *path,
         return error_set(error, WEIR_ERR_INVALID, "weir_engine_open: expected a kv_type of 0..%d, found %d",
                          WEIR_KV_TYPES - 1, (int)options->kv_type);
     engine->kv_type = options->kv_type;
-    engine->ctx_tokens = options->ctx_tokens ? options->ctx_tokens : shape->ctx_train;
-    if (engine->ctx_tokens > shape->ctx_train)
-        return error_set(error, WEIR_ERR_TOO_LONG,
-                         "%s: a context of %u tokens was asked for, the model was trained with %u", path,
-                         engine->ctx_tokens, shape->ctx_train);
+    engine->ctx_tokens = engine->model->ctx_tokens;
     return forward_open(engine->model, engine->pool, ENGINE_BATCH_TOKENS, &engine->forward, error);
 }
 
@@ -121,6 +118,8 @@ void weir_engine_info(const struct weir_engine *engine, struct weir_model_info *
         .n_ff = s->n_ff,
         .n_vocab = s->n_vocab,
         .ctx_train = s->ctx_train,
+        .ctx_tokens = engine->ctx_tokens,
+        .rope_scaling = rope_scaling_name(s->rope_scaling),
         .tiles_bytes = model->tiles_bytes,
         .kv_bytes_per_token = kv_bytes_per_token(s, engine->kv_type),
         .cpu_level = cpu_level_name(model->kernels.level),

@@ -4,8 +4,8 @@
 
 #include "model/model.h"
 
-static const struct model_family *const families[] = {&family_llama, &family_gemma2, &family_gemma3, &family_qwen2,
-                                                      &family_qwen3};
+static const struct model_family *const families[] = {&family_llama, &family_gemma2, &family_gemma3,
+                                                      &family_phi3,  &family_qwen2,  &family_qwen3};
 
 const struct model_family *model_family_find(struct weir_string architecture)
 {

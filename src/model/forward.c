@@ -149,7 +149,7 @@ static enum weir_status place_tokens(struct forward *f, size_t *keys, struct wei
     return WEIR_OK;
 }
 
-/* cos and sin of angle(position, i) = position * scale / factor[i] * base^(-2i/n_rot), in double, rounded once. */
+/* magnitude times cos and sin of angle(position, i) = position * scale / factor[i] * base^(-2i/n_rot), in double, rounded once. */
 static void fill_rope(struct forward *f, int kind)
 {
     const struct rope *rope = &f->model->shape.rope[kind];
@@ -160,8 +160,8 @@ static void fill_rope(struct forward *f, int kind)
         for (uint32_t t = 0; t < f->n; t++) {
             double angle = (double)f->tokens[t].position * frequency;
             float *pair = f->rope[kind] + (size_t)t * n_rot + 2 * i;
-            pair[0] = (float)cos(angle);
-            pair[1] = (float)sin(angle);
+            pair[0] = (float)(rope->magnitude * cos(angle));
+            pair[1] = (float)(rope->magnitude * sin(angle));
         }
     }
 }

@@ -29,7 +29,7 @@ static enum weir_status gemma3_read_shape(struct model *model, struct weir_error
         (status = model_key_f32_or(model, "rope.freq_base_swa", 1, 1e12, 10000.0, &local_base, error)) ||
         (status = model_read_rope_scaling(model, &s->rope[ROPE_GLOBAL], error)))
         return status;
-    s->rope[ROPE_LOCAL] = (struct rope){.base = local_base, .scale = 1.0};
+    s->rope[ROPE_LOCAL] = (struct rope){.base = local_base, .scale = 1.0, .magnitude = 1.0};
     s->has_local_rope = true;
     s->embd_scale = sqrtf((float)s->n_embd);
     /* query_pre_attn_scalar of the model cards: head_dim, but n_embd / n_heads in the 27B model. */

@@ -1,4 +1,7 @@
-/* The tensors of a layer that most families share. */
+/* The tensors that several families share: those of a layer, and rotary factors. */
+#include <math.h>
+
+#include "base/error.h"
 #include "model/model.h"
 
 enum weir_status model_take_attention(struct model *model, uint32_t i, struct weir_error *error)
@@ -42,4 +45,18 @@ enum weir_status model_take_post_norms(struct model *model, uint32_t i, struct w
     enum weir_status status =
         model_take_vector(model, &l->post_attn_norm, d, "blk.%u.post_attention_norm.weight", i, error);
     return status ? status : model_take_vector(model, &l->post_ffn_norm, d, "blk.%u.post_ffw_norm.weight", i, error);
+}
+
+enum weir_status model_take_rope_factors(struct model *model, const float **out, const char *name,
+                                         struct weir_error *error)
+{
+    size_t count = model->shape.n_rot / 2;
+    const float *factors = NULL;
+    enum weir_status status = model_take_vector(model, &factors, count, name, 0, error);
+    for (size_t i = 0; !status && i < count; i++)
+        if (!isfinite(factors[i]) || factors[i] <= 0)
+            status = error_set(error, WEIR_ERR_FORMAT, "%s: tensor %s: factor %zu: expected more than 0, found %g",
+                               weir_gguf_name(model->gguf), name, i, (double)factors[i]);
+    if (!status) *out = factors;
+    return status;
 }

@@ -20,8 +20,10 @@ static enum weir_status llama_read_shape(struct model *model, struct weir_error 
     struct rope *rope = &s->rope[ROPE_GLOBAL];
     s->attn_scale = 1.0f / sqrtf((float)s->head_dim);
     enum weir_status status = model_read_rope_scaling(model, rope, error);
-    if (!status && model_has_tensor(model, "rope_freqs.weight"))
-        status = model_take_vector(model, &rope->factors, s->n_rot / 2, "rope_freqs.weight", 0, error);
+    if (!status && model_has_tensor(model, "rope_freqs.weight")) {
+        s->rope_scaling = ROPE_FACTORS;
+        status = model_take_rope_factors(model, &rope->factors, "rope_freqs.weight", error);
+    }
     return status;
 }
 

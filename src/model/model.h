@@ -25,12 +25,19 @@ enum {
     MODEL_CTX_MAX = 1 << 22
 };
 
-/* One rotary embedding: angle(position, i) = position * scale / factor[i] * base^(-2 i / n_rot), i < n_rot/2. */
+/* One rotary embedding: angle(position, i) = position * scale / factor[i] * base^(-2 i / n_rot), i < n_rot/2;
+ * a pair (a, b) becomes magnitude * (a cos - b sin, a sin + b cos). */
 struct rope {
     double base;
     double scale;         /* 1 / the linear scaling factor */
+    double magnitude;     /* longrope's attention factor; 1 elsewhere */
     const float *factors; /* [n_rot/2], NULL: all 1 */
 };
+
+/* What a model's rotary embedding was scaled by. */
+enum rope_scaling { ROPE_PLAIN, ROPE_LINEAR, ROPE_FACTORS, ROPE_LONGROPE_SHORT, ROPE_LONGROPE_LONG };
+const char *
+rope_scaling_name(enum rope_scaling scaling); /* "none", "linear", "factors", "longrope short", "longrope long" */
 
 enum { ROPE_GLOBAL = 0, ROPE_LOCAL = 1, ROPE_KINDS = 2 };
 
@@ -45,6 +52,7 @@ struct model_shape {
     float logit_softcap; /* the same for logits */
     struct rope rope[ROPE_KINDS];
     bool has_local_rope; /* rope[ROPE_LOCAL] is used */
+    enum rope_scaling rope_scaling;
 };
 
 /* Weights of a layer; what the family does not have is zero. Norm weights are floats [n_embd] (q_norm, k_norm: [head_dim]). */
@@ -74,6 +82,7 @@ struct model_family {
 extern const struct model_family family_llama;
 extern const struct model_family family_gemma2;
 extern const struct model_family family_gemma3;
+extern const struct model_family family_phi3;
 extern const struct model_family family_qwen2;
 extern const struct model_family family_qwen3;
 
@@ -87,6 +96,8 @@ struct model {
     const struct model_family *family;
     struct kernels kernels;
     struct model_shape shape;
+    uint32_t
+        ctx_tokens; /* longest sequence this model will run; fixed when it opens, as it may decide the rotary factors */
     struct model_layer *layers; /* [n_layers], owned */
     struct matrix embd;         /* [n_vocab, n_embd] */
     struct matrix output;       /* [n_vocab, n_embd]; the embedding when tied */
@@ -99,9 +110,10 @@ struct model {
     bool *tensor_taken; /* [tensor count] while loading: a tensor nobody takes is an error */
 };
 
-/* Reads shapes and tensors of `gguf`, which must outlive the model, and repacks weights for `level` on `pool`. */
-enum weir_status model_open(const struct weir_gguf *gguf, enum cpu_level level, struct thread_pool *pool,
-                            struct model **out, struct weir_error *error) WEIR_MUST_USE;
+/* Reads shapes and tensors of `gguf`, which must outlive the model, and repacks weights for `level` on `pool`. ctx_tokens: the longest
+ * sequence it will run, at most ctx_train (else WEIR_ERR_TOO_LONG); 0: the family's choice, ctx_train but for longrope. */
+enum weir_status model_open(const struct weir_gguf *gguf, enum cpu_level level, uint32_t ctx_tokens,
+                            struct thread_pool *pool, struct model **out, struct weir_error *error) WEIR_MUST_USE;
 void model_close(struct model **model);
 
 /* ---- for the families, while loading ---- */
@@ -120,13 +132,22 @@ enum weir_status model_key_f32_or(struct model *model, const char *key, double l
 /* rope.scaling.type: none or linear into rope->scale; any other type is WEIR_ERR_UNSUPPORTED naming it. */
 enum weir_status model_read_rope_scaling(struct model *model, struct rope *rope,
                                          struct weir_error *error) WEIR_MUST_USE;
+/* Is rope.scaling.type this text? A missing key is "". */
+bool model_rope_scaling_is(struct model *model, const char *type);
 
 /* Tensor `name` (with %u for the layer) as a matrix [rows, cols], or as float32 vector [size]; the shape must be exactly that. */
 enum weir_status model_take_matrix(struct model *model, struct matrix *out, size_t rows, size_t cols,
                                    const char *name_format, uint32_t layer, struct weir_error *error) WEIR_MUST_USE;
+/* Tensor `name` whose rows are those of `count` matrices one below the other: each gets the rows that its `rows` asks for, as a view. */
+enum weir_status model_take_stacked(struct model *model, struct matrix *const *out, const size_t *rows, size_t count,
+                                    size_t cols, const char *name_format, uint32_t layer,
+                                    struct weir_error *error) WEIR_MUST_USE;
 enum weir_status model_take_vector(struct model *model, const float **out, size_t size, const char *name_format,
                                    uint32_t layer, struct weir_error *error) WEIR_MUST_USE;
 bool model_has_tensor(const struct model *model, const char *name);
+/* A vector [n_rot/2] of rotary factors, each a number above 0. */
+enum weir_status model_take_rope_factors(struct model *model, const float **out, const char *name,
+                                         struct weir_error *error) WEIR_MUST_USE;
 
 /* The tensors most families share, by their usual names and shapes: attn_norm, attn_q, attn_k, attn_v, attn_output; and ffn_norm,
  * ffn_gate, ffn_up, ffn_down. */

@@ -74,6 +74,12 @@ enum weir_status model_key_f32(struct model *model, const char *key, double low,
     return WEIR_OK;
 }
 
+static void set_linear_scale(struct model *model, struct rope *rope, double factor)
+{
+    rope->scale = 1.0 / factor;
+    if (factor != 1.0) model->shape.rope_scaling = ROPE_LINEAR;
+}
+
 enum weir_status model_read_rope_scaling(struct model *model, struct rope *rope, struct weir_error *error)
 {
     char full[KEY_BYTES_MAX];
@@ -83,7 +89,7 @@ enum weir_status model_read_rope_scaling(struct model *model, struct rope *rope,
         /* Old files: a bare linear scale. */
         double factor = 1.0;
         enum weir_status status = model_key_f32_or(model, "rope.scale_linear", 1e-6, 1e6, 1.0, &factor, error);
-        if (!status) rope->scale = 1.0 / factor;
+        if (!status) set_linear_scale(model, rope, factor);
         return status;
     }
     const char *file = weir_gguf_name(model->gguf);
@@ -94,7 +100,7 @@ enum weir_status model_read_rope_scaling(struct model *model, struct rope *rope,
     if (type.size == 6 && memcmp(type.data, "linear", 6) == 0) {
         double factor = 1.0;
         enum weir_status status = model_key_f32(model, "rope.scaling.factor", 1e-6, 1e6, &factor, error);
-        if (!status) rope->scale = 1.0 / factor;
+        if (!status) set_linear_scale(model, rope, factor);
         return status;
     }
     return error_set(error, WEIR_ERR_UNSUPPORTED, "%s: rope scaling \"%.*s\" is not supported (none and linear are)",
@@ -102,6 +108,25 @@ enum weir_status model_read_rope_scaling(struct model *model, struct rope *rope,
 }
 
 /* ---- tensors ---- */
+
+bool model_rope_scaling_is(struct model *model, const char *type)
+{
+    char full[KEY_BYTES_MAX];
+    const struct weir_gguf_value *value = find_key(model, "rope.scaling.type", full);
+    struct weir_string found = {"", 0};
+    if (value && !weir_gguf_as_string(value, &found)) return false;
+    return found.size == strlen(type) && memcmp(found.data, type, found.size) == 0;
+}
+
+const char *rope_scaling_name(enum rope_scaling scaling)
+{
+    static const char *const names[] = {[ROPE_PLAIN] = "none",
+                                        [ROPE_LINEAR] = "linear",
+                                        [ROPE_FACTORS] = "factors",
+                                        [ROPE_LONGROPE_SHORT] = "longrope short",
+                                        [ROPE_LONGROPE_LONG] = "longrope long"};
+    return names[scaling];
+}
 
 bool model_has_tensor(const struct model *model, const char *name)
 {
@@ -151,6 +176,23 @@ enum weir_status model_take_matrix(struct model *model, struct matrix *out, size
         return error_set(error, WEIR_ERR_UNSUPPORTED, "%s: tensor %s: %zu columns, expected a multiple of %d", file,
                          name, cols, ACT_BLOCK);
     *out = (struct matrix){.type = tensor->type, .rows = rows, .cols = cols, .blocks = tensor->data};
+    return WEIR_OK;
+}
+
+enum weir_status model_take_stacked(struct model *model, struct matrix *const *out, const size_t *rows, size_t count,
+                                    size_t cols, const char *name_format, uint32_t layer, struct weir_error *error)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) total += rows[i];
+    struct matrix whole;
+    enum weir_status status = model_take_matrix(model, &whole, total, cols, name_format, layer, error);
+    if (status) return status;
+    size_t row_bytes = cols / weir_tensor_type_block_weights(whole.type) * weir_tensor_type_block_bytes(whole.type);
+    const uint8_t *blocks = whole.blocks;
+    for (size_t i = 0; i < count; i++) {
+        *out[i] = (struct matrix){.type = whole.type, .rows = rows[i], .cols = cols, .blocks = blocks};
+        blocks += rows[i] * row_bytes;
+    }
     return WEIR_OK;
 }
 
@@ -211,7 +253,7 @@ static enum weir_status read_common_shape(struct model *model, struct weir_error
             file, s->head_dim, value_dim, s->n_rot);
     s->rms_eps = (float)eps;
     s->embd_scale = 1.0f;
-    s->rope[ROPE_GLOBAL] = (struct rope){.base = base, .scale = 1.0};
+    s->rope[ROPE_GLOBAL] = (struct rope){.base = base, .scale = 1.0, .magnitude = 1.0};
     return WEIR_OK;
 }
 
@@ -345,21 +387,32 @@ static enum weir_status choose_family(struct model *model, struct weir_error *er
                      (int)(architecture.size > 64 ? 64 : architecture.size), architecture.data, names);
 }
 
-enum weir_status model_open(const struct weir_gguf *gguf, enum cpu_level level, struct thread_pool *pool,
-                            struct model **out, struct weir_error *error)
+static enum weir_status check_context(const struct model *model, struct weir_error *error)
+{
+    if (model->ctx_tokens <= model->shape.ctx_train) return WEIR_OK;
+    return error_set(error, WEIR_ERR_TOO_LONG,
+                     "%s: a context of %u tokens was asked for, the model was trained with %u",
+                     weir_gguf_name(model->gguf), model->ctx_tokens, model->shape.ctx_train);
+}
+
+enum weir_status model_open(const struct weir_gguf *gguf, enum cpu_level level, uint32_t ctx_tokens,
+                            struct thread_pool *pool, struct model **out, struct weir_error *error)
 {
     struct model *model = mem_zero(1, sizeof *model);
     if (!model) return error_nomem(error, "model");
     model->gguf = gguf;
+    model->ctx_tokens = ctx_tokens;
     kernels_init(&model->kernels, level);
     enum weir_status status;
     if ((status = choose_family(model, error)) || (status = read_common_shape(model, error)) ||
-        (status = allocate_arenas(model, error)) || (status = read_vocabulary_size(model, error)) ||
-        (status = model->family->read_shape(model, error)) || (status = read_tensors(model, error)) ||
-        (status = check_every_tensor_taken(model, error)) || (status = build_tiles(model, pool, error))) {
+        (status = check_context(model, error)) || (status = allocate_arenas(model, error)) ||
+        (status = read_vocabulary_size(model, error)) || (status = model->family->read_shape(model, error)) ||
+        (status = read_tensors(model, error)) || (status = check_every_tensor_taken(model, error)) ||
+        (status = build_tiles(model, pool, error))) {
         model_close(&model);
         return status;
     }
+    if (!model->ctx_tokens) model->ctx_tokens = model->shape.ctx_train;
     free(model->tensor_taken);
     model->tensor_taken = NULL;
     *out = model;

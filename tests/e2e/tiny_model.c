@@ -131,6 +131,23 @@ static void matrix(struct generator *g, const char *name, size_t rows, size_t as
     free(data);
 }
 
+/* first, first + step, ...; takes nothing from the generator. */
+static void series(struct generator *g, const char *name, size_t asked, float first, float step)
+{
+    float values[2 * TINY_FF];
+    size_t size = columns(g, name, asked);
+    for (size_t i = 0; i < size; i++) values[i] = first + step * (float)i;
+    if (!is_left_out(g, name)) gguf_write_tensor(g->writer, name, WEIR_TENSOR_F32, 1, (uint64_t[]){size}, values);
+}
+
+static void bias(struct generator *g, const char *name, size_t size)
+{
+    if (g->model->no_bias)
+        series(g, name, size, 0.0f, 0.0f);
+    else
+        vector_from(g, name, size, -0.5f);
+}
+
 static const char *in_layer(char name[64], unsigned layer, const char *part)
 {
     (void)snprintf(name, 64, "blk.%u.%s", layer, part);
@@ -152,14 +169,18 @@ static void write_attention(struct generator *g, unsigned i)
     char name[64];
     size_t d = TINY_EMBD, q = TINY_HEADS * TINY_HEAD_DIM, kv = TINY_KV_HEADS * TINY_HEAD_DIM;
     vector(g, in_layer(name, i, "attn_norm.weight"), d);
-    matrix(g, in_layer(name, i, "attn_q.weight"), q, d);
-    matrix(g, in_layer(name, i, "attn_k.weight"), kv, d);
-    matrix(g, in_layer(name, i, "attn_v.weight"), kv, d);
+    if (is_family(g, "phi3"))
+        matrix(g, in_layer(name, i, "attn_qkv.weight"), q + 2 * kv, d);
+    else {
+        matrix(g, in_layer(name, i, "attn_q.weight"), q, d);
+        matrix(g, in_layer(name, i, "attn_k.weight"), kv, d);
+        matrix(g, in_layer(name, i, "attn_v.weight"), kv, d);
+    }
     matrix(g, in_layer(name, i, "attn_output.weight"), d, q);
     if (is_family(g, "qwen2")) {
-        vector_from(g, in_layer(name, i, "attn_q.bias"), q, -0.5f);
-        vector_from(g, in_layer(name, i, "attn_k.bias"), kv, -0.5f);
-        vector_from(g, in_layer(name, i, "attn_v.bias"), kv, -0.5f);
+        bias(g, in_layer(name, i, "attn_q.bias"), q);
+        bias(g, in_layer(name, i, "attn_k.bias"), kv);
+        bias(g, in_layer(name, i, "attn_v.bias"), kv);
     }
     if (is_family(g, "gemma3") || is_family(g, "qwen3")) {
         vector(g, in_layer(name, i, "attn_q_norm.weight"), TINY_HEAD_DIM);
@@ -173,10 +194,29 @@ static void write_feed_forward(struct generator *g, unsigned i)
     char name[64];
     size_t d = TINY_EMBD;
     vector(g, in_layer(name, i, "ffn_norm.weight"), d);
-    matrix(g, in_layer(name, i, "ffn_gate.weight"), TINY_FF, d);
-    matrix(g, in_layer(name, i, "ffn_up.weight"), TINY_FF, d);
+    if (is_family(g, "phi3"))
+        matrix(g, in_layer(name, i, "ffn_up.weight"), 2 * TINY_FF, d);
+    else {
+        matrix(g, in_layer(name, i, "ffn_gate.weight"), TINY_FF, d);
+        matrix(g, in_layer(name, i, "ffn_up.weight"), TINY_FF, d);
+    }
     matrix(g, in_layer(name, i, "ffn_down.weight"), d, TINY_FF);
     if (is_gemma(g)) vector(g, in_layer(name, i, "post_ffw_norm.weight"), d);
+}
+
+static uint32_t rotated(const struct tiny_model *model)
+{
+    return model->rotated ? model->rotated : TINY_HEAD_DIM;
+}
+
+static void write_longrope(struct generator *g)
+{
+    size_t pairs = rotated(g->model) / 2;
+    static const char ctx[] = "phi3.rope.scaling.original_context_length", factor[] = "phi3.rope.scaling.attn_factor";
+    if (!is_left_out(g, ctx)) gguf_write_u32(g->writer, ctx, TINY_CTX_ORIGINAL);
+    if (!is_left_out(g, factor)) gguf_write_f32(g->writer, factor, g->model->attn_factor);
+    series(g, "rope_factors_long.weight", pairs, 1.0f, 0.0f);
+    series(g, "rope_factors_short.weight", pairs, g->model->short_factor, 0.25f);
 }
 
 /* ---- metadata ---- */
@@ -198,6 +238,7 @@ static void write_shape(struct gguf_writer *w, const struct tiny_model *model)
     gguf_write_u32(w, KEY("attention.value_length"), TINY_HEAD_DIM);
     gguf_write_f32(w, KEY("attention.layer_norm_rms_epsilon"), 1e-5f);
     gguf_write_f32(w, KEY("rope.freq_base"), 10000.0f);
+    gguf_write_u32(w, KEY("rope.dimension_count"), rotated(model));
     if (model->rope_scaling)
         gguf_write_string(w, KEY("rope.scaling.type"), model->rope_scaling, strlen(model->rope_scaling));
     if (!strcmp(model->architecture, "gemma2")) {
@@ -206,7 +247,7 @@ static void write_shape(struct gguf_writer *w, const struct tiny_model *model)
     }
     if (!model->sliding_window) return;
     gguf_write_u32(w, KEY("attention.sliding_window"), model->sliding_window);
-    gguf_write_u32(w, KEY("attention.sliding_window_pattern"), 2);
+    if (strcmp(model->architecture, "phi3") != 0) gguf_write_u32(w, KEY("attention.sliding_window_pattern"), 2);
 }
 
 enum weir_status tiny_model_save(const struct tiny_model *model, const char *path, struct weir_error *error)
@@ -215,6 +256,7 @@ enum weir_status tiny_model_save(const struct tiny_model *model, const char *pat
     if (!g.writer) return WEIR_ERR_NOMEM;
     write_shape(g.writer, model);
     write_vocabulary(g.writer);
+    if (model->attn_factor != 0.0f) write_longrope(&g);
     matrix(&g, "token_embd.weight", VOCABULARY, TINY_EMBD);
     for (unsigned i = 0; i < TINY_LAYERS; i++) {
         write_attention(&g, i);

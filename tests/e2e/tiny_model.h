@@ -3,6 +3,7 @@
 #ifndef WEIR_TESTS_TINY_MODEL_H
 #define WEIR_TESTS_TINY_MODEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "weir/status.h"
@@ -14,14 +15,19 @@ enum {
     TINY_KV_HEADS = 2,
     TINY_HEAD_DIM = 24, /* not TINY_EMBD / TINY_HEADS */
     TINY_FF = 128,
-    TINY_CTX = 2048
+    TINY_CTX = 2048,
+    TINY_CTX_ORIGINAL = 1024 /* with longrope */
 };
 
 struct tiny_model {
     const char *architecture; /* a family of src/model; another name gets the tensors of llama */
-    uint32_t sliding_window;  /* gemma2, gemma3: keys that layer 0 sees; layer 1 sees all */
+    uint32_t sliding_window;  /* gemma2, gemma3: keys that layer 0 sees, layer 1 sees all; phi3: keys that both see */
+    uint32_t rotated;         /* dimensions of a head that are rotated; 0: all */
+    float attn_factor;        /* phi3: not 0: longrope with this attention factor; the long factors are all 1 */
+    float short_factor;       /* the first of the short factors, those after it 0.25 more each */
+    bool no_bias;             /* qwen2: biases of 0 */
     uint64_t seed;
-    const char *left_out;     /* a tensor that is not written; NULL: none */
+    const char *left_out;     /* a tensor, or a key of longrope, that is not written; NULL: none */
     const char *widened;      /* a vector or matrix written with 32 columns too many; NULL: none */
     const char *extra;        /* a vector of 32 values more; NULL: none */
     const char *rope_scaling; /* rope.scaling.type, without the keys that go with it; NULL: no key */

@@ -17,7 +17,7 @@ from pathlib import Path
 import common
 import reference
 
-SUPPORTED = ("llama", "gemma2", "gemma3", "qwen2", "qwen3")  # architectures weir reads
+SUPPORTED = ("llama", "gemma2", "gemma3", "phi3", "qwen2", "qwen3")  # architectures weir reads
 FLOAT_BOUND = 1e-5
 # Architectures for which llama.cpp's answers are not exact, with our exact model and the bound against llama.cpp. llama.cpp's CPU code reads
 # gelu from a table of 16-bit floats: its gemma3 answers are 4.4e-4 from exact arithmetic, its gemma2 answers 3.4e-4

@@ -62,7 +62,7 @@ static void unknown_architecture(void **state)
     (void)state;
     check_model(&(struct tiny_model){.architecture = "mamba9"}, 0, WEIR_ERR_UNSUPPORTED, "\"mamba9\"");
     check_model(&(struct tiny_model){.architecture = "mamba9"}, 0, WEIR_ERR_UNSUPPORTED,
-                "llama, gemma2, gemma3, qwen2, qwen3");
+                "llama, gemma2, gemma3, phi3, qwen2, qwen3");
 }
 
 static void missing_key(void **state)
@@ -96,6 +96,7 @@ static const struct family_tensors families[] = {
     {"gemma3",
      {"blk.1.attn_q_norm.weight", "blk.0.attn_k_norm.weight", "blk.0.post_attention_norm.weight",
       "blk.1.post_ffw_norm.weight"}},
+    {"phi3", {"blk.0.attn_qkv.weight", "blk.1.ffn_up.weight"}},
     {"qwen2", {"blk.0.attn_q.bias", "blk.1.attn_k.bias", "blk.0.attn_v.bias"}},
     {"qwen3", {"blk.0.attn_q_norm.weight", "blk.1.attn_k_norm.weight"}},
 };
@@ -117,7 +118,7 @@ static void missing_or_misshapen_tensors(void **state)
     (void)state;
     for (size_t m = 0; m < TINY_MODELS; m++) {
         check_tensors(tiny_models[m], every_family.names);
-        check_tensors(tiny_models[m], split_products.names);
+        if (strcmp(tiny_models[m].architecture, "phi3") != 0) check_tensors(tiny_models[m], split_products.names);
         for (size_t i = 0; i < sizeof families / sizeof *families; i++)
             if (!strcmp(families[i].architecture, tiny_models[m].architecture))
                 check_tensors(tiny_models[m], families[i].names);
@@ -133,6 +134,31 @@ static void extra_tensors(void **state)
         model.extra = "blk.0.attn_q_bias.weight";
         check_model(&model, 0, WEIR_ERR_UNSUPPORTED, model.extra);
     }
+}
+
+/* What longrope needs, and factors that would divide by zero. */
+static void longrope(void **state)
+{
+    static const char *const keys[] = {"phi3.rope.scaling.original_context_length", "phi3.rope.scaling.attn_factor",
+                                       "rope_factors_long.weight", "rope_factors_short.weight"};
+    struct tiny_model model = {.architecture = "phi3", .attn_factor = 1.0f, .short_factor = 1.0f, .seed = 1};
+    (void)state;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        model.left_out = keys[i];
+        check_model(&model, 0, WEIR_ERR_FORMAT, keys[i]);
+    }
+    model.left_out = NULL;
+    model.widened = "rope_factors_long.weight";
+    check_model(&model, 0, WEIR_ERR_FORMAT, model.widened);
+    model.widened = NULL;
+    model.short_factor = 0.0f;
+    check_model(&model, 0, WEIR_ERR_FORMAT, "rope_factors_short.weight: factor 0: expected more than 0, found 0");
+    model.short_factor = -0.25f;
+    check_model(&model, 0, WEIR_ERR_FORMAT, "found -0.25");
+    model = (struct tiny_model){.architecture = "phi3", .rope_scaling = "longrope", .seed = 1};
+    check_model(&model, 0, WEIR_ERR_FORMAT, "phi3.rope.scaling.original_context_length");
+    model = (struct tiny_model){.architecture = "llama", .attn_factor = 1.0f, .short_factor = 1.0f, .seed = 1};
+    check_model(&model, 0, WEIR_ERR_UNSUPPORTED, "rope_factors_long.weight");
 }
 
 static void rope_scaling(void **state)
@@ -156,6 +182,7 @@ int main(void)
         cmocka_unit_test(context_beyond_the_model),
         cmocka_unit_test(missing_or_misshapen_tensors),
         cmocka_unit_test(extra_tensors),
+        cmocka_unit_test(longrope),
         cmocka_unit_test(rope_scaling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

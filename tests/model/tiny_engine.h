@@ -13,6 +13,8 @@ static const struct tiny_model tiny_models[] = {
     {.architecture = "llama", .seed = 1},
     {.architecture = "gemma3", .sliding_window = 8, .seed = 2},
     {.architecture = "gemma2", .sliding_window = 8, .seed = 5},
+    {.architecture = "phi3", .rotated = 16, .attn_factor = 1.19f, .short_factor = 1.0f, .seed = 6},
+    {.architecture = "phi3", .sliding_window = 8, .seed = 7},
     {.architecture = "qwen2", .seed = 3},
     {.architecture = "qwen3", .seed = 4},
 };
