@@ -210,14 +210,10 @@ static enum weir_status gather_zeroshot(struct work *w, size_t question, struct 
     forget_tokens(w);
     for (size_t row = 0; row < w->count; row++) {
         if (!usable_row(w, row, question)) continue;
-        struct weir_string text = prompt_trim(w->texts[row]);
         struct weir_tokens *tokens = &w->tokens[w->n_rows];
         tokens->count = 0;
-        enum weir_status status = weir_tokenize(w->c->engine->tokenizer, text.data, text.size, 0, tokens, error);
+        enum weir_status status = zeroshot_tokenize(z, prompt_trim(w->texts[row]), tokens, error);
         if (status == WEIR_ERR_NOMEM) return status;
-        if (!status && tokens->count > zeroshot_text_tokens_max(z))
-            status = error_set(error, WEIR_ERR_TOO_LONG, "%zu tokens, at most %zu fit", tokens->count,
-                               zeroshot_text_tokens_max(z));
         if (status)
             fail_row(w, row, question, status, error->text);
         else
@@ -240,8 +236,8 @@ static enum weir_status answer_zeroshot(struct work *w, size_t question, struct 
     }
     for (size_t i = 0; !status && i < w->n_rows; i++) {
         memcpy(row_probabilities(w, w->rows[i], a), p + i * n, n * sizeof *p);
-        settle(w, w->rows[i], question, w->tokens[i].count + zeroshot_extra_tokens(a->zeroshot),
-               kv_end(a->zeroshot->prefix), w->seconds[i]);
+        settle(w, w->rows[i], question, zeroshot_fresh_tokens(a->zeroshot, &w->tokens[i]),
+               zeroshot_prefix_tokens(a->zeroshot, &w->tokens[i]), w->seconds[i]);
     }
     free(p);
     return status;

@@ -1,14 +1,12 @@
 #include "decide/zeroshot.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "task/prompt.h"
 
 /* Content-free texts whose answers make the prior. */
 static const char *const neutral_texts[] = {"N/A", "...", "?", "none"};
@@ -27,18 +25,17 @@ static void code_text(size_t index, char code[CODE_BYTES_MAX])
     code[at] = 0;
 }
 
-static enum weir_status tokenize_answer(struct weir_engine *engine, const char *lead, const char *text,
-                                        struct weir_tokens *tokens, struct weir_error *error)
+/* An answer follows the prompt: after a template it begins a turn, in the plain format it continues the line. */
+static enum weir_status tokenize_answer(const struct zeroshot *z, const char *text, struct weir_tokens *tokens,
+                                        struct weir_error *error)
 {
-    char answer[WEIR_TASK_NAME_BYTES_MAX + 8];
-    int size = snprintf(answer, sizeof answer, "%s%s", lead, text);
-    if (size < 0 || (size_t)size >= sizeof answer)
-        return error_set(error, WEIR_ERR_LIMIT, "label \"%s\" is too long", text);
-    return weir_tokenize(engine->tokenizer, answer, (size_t)size, 0, tokens, error);
+    struct resume_point here = {.continues = !z->prompt.has_template};
+    struct weir_text_piece pieces[] = {{z->prompt.answer_lead, strlen(z->prompt.answer_lead), false},
+                                       {text, strlen(text), false}};
+    return resume_point_tokenize(z->engine->tokenizer, &here, pieces, 2, tokens, error);
 }
 
-static enum weir_status build_trie(struct zeroshot *z, const struct weir_question *question, const char *lead,
-                                   struct weir_error *error)
+static enum weir_status build_trie(struct zeroshot *z, const struct weir_question *question, struct weir_error *error)
 {
     struct weir_tokens *answers = mem_zero(z->n_labels, sizeof *answers);
     if (!answers) return error_nomem(error, "label tokens");
@@ -47,14 +44,16 @@ static enum weir_status build_trie(struct zeroshot *z, const struct weir_questio
         char code[CODE_BYTES_MAX];
         code_text(i, code);
         const char *text = z->scoring == WEIR_SCORING_CODES ? code : question->labels[i].name;
-        status = tokenize_answer(z->engine, lead, text, &answers[i], error);
+        status = tokenize_answer(z, text, &answers[i], error);
     }
     if (!status)
         status = label_trie_build(answers, z->n_labels, weir_tokenizer_eos(z->engine->tokenizer), &z->trie, error);
-    if (!status && zeroshot_extra_tokens(z) >= ENGINE_BATCH_TOKENS)
+    if (!status && z->trie.n_tree >= ENGINE_BATCH_TOKENS)
         status = error_set(error, WEIR_ERR_LIMIT,
                            "question %s: the label names need %zu tokens (at most %d); use `scoring: codes`",
-                           question->name, z->trie.n_tree, ENGINE_BATCH_TOKENS);
+                           question->name, z->trie.n_tree, ENGINE_BATCH_TOKENS - 1);
+    if (!status)
+        status = candidates_open(z->engine->model, z->trie.choice_tokens, z->trie.n_choices, &z->candidates, error);
     for (size_t i = 0; i < z->n_labels; i++) weir_tokens_free(&answers[i]);
     free(answers);
     return status;
@@ -62,19 +61,7 @@ static enum weir_status build_trie(struct zeroshot *z, const struct weir_questio
 
 /* ---- prompt ---- */
 
-/* Special tokens are parsed in the template's own pieces alone: text from the task or a row can never become one. */
-static enum weir_status tokenize_pieces(const struct weir_engine *engine, const struct template_piece *pieces,
-                                        size_t count, struct weir_tokens *tokens, struct weir_error *error)
-{
-    enum weir_status status = WEIR_OK;
-    for (size_t i = 0; !status && i < count; i++)
-        status = weir_tokenize(engine->tokenizer, pieces[i].text, pieces[i].size,
-                               pieces[i].from_template ? WEIR_TOKENIZE_SPECIAL : 0, tokens, error);
-    return status;
-}
-
-static enum weir_status build_prompt(struct zeroshot *z, const struct weir_question *question, struct prompt *prompt,
-                                     struct weir_error *error)
+static enum weir_status build_prompt(struct zeroshot *z, const struct weir_question *question, struct weir_error *error)
 {
     char(*texts)[CODE_BYTES_MAX] = mem_zero(z->n_labels, sizeof *texts);
     const char **codes = mem_zero(z->n_labels, sizeof *codes);
@@ -88,41 +75,47 @@ static enum weir_status build_prompt(struct zeroshot *z, const struct weir_quest
                        eos = weir_token_text(tokenizer, weir_tokenizer_eos(tokenizer));
     (void)weir_gguf_as_string(weir_gguf_find(z->engine->gguf, "tokenizer.chat_template"), &source);
     if (!status)
-        status =
-            prompt_build(question, z->scoring == WEIR_SCORING_CODES ? codes : NULL, source, bos, eos, prompt, error);
+        status = prompt_build(question, z->scoring == WEIR_SCORING_CODES ? codes : NULL, source, bos, eos, &z->prompt,
+                              error);
+    if (!status) status = prompt_tokens_open(z->engine, &z->prompt, &z->tokens, error);
     free(codes);
     free(texts);
     return status;
 }
 
-/* BOS where the vocabulary asks for it and the template did not write it itself. */
-static enum weir_status prefix_tokens(const struct zeroshot *z, const struct prompt *prompt, struct weir_tokens *tokens,
-                                      struct weir_error *error)
-{
-    struct weir_tokens body = {0};
-    enum weir_status status = engine_bos_tokens(z->engine, tokens, error);
-    if (!status) status = tokenize_pieces(z->engine, prompt->prefix, prompt->n_prefix, &body, error);
-    if (!status && tokens->count && body.count && body.ids[0] == tokens->ids[0]) tokens->count = 0;
-    if (!status) status = tokens_append(tokens, body.ids, body.count, error);
-    weir_tokens_free(&body);
-    return status;
-}
-
-static enum weir_status prefill(struct zeroshot *z, const struct prompt *prompt, struct weir_error *error)
+static enum weir_status prefill(struct zeroshot *z, struct weir_error *error)
 {
     struct weir_engine *engine = z->engine;
-    struct weir_tokens tokens = {0};
-    enum weir_status status = prefix_tokens(z, prompt, &tokens, error);
-    if (!status) status = tokenize_pieces(engine, prompt->suffix, prompt->n_suffix, &z->suffix, error);
-    if (!status && tokens.count + zeroshot_extra_tokens(z) >= engine->ctx_tokens)
-        status = error_set(error, WEIR_ERR_TOO_LONG, "the instructions and labels take %zu tokens, the context has %u",
-                           tokens.count, engine->ctx_tokens);
-    if (!status)
-        status =
-            kv_open(&engine->model->shape, engine->kv_type, (uint32_t)tokens.count, false, NULL, &z->prefix, error);
-    if (!status) status = engine_append(engine, z->prefix, tokens.ids, tokens.count, false, NULL, error);
-    weir_tokens_free(&tokens);
-    return status;
+    const struct weir_tokens *shared = &z->tokens.shared;
+    if (shared->count + z->trie.n_tree >= engine->ctx_tokens)
+        return error_set(error, WEIR_ERR_TOO_LONG, "the instructions and labels take %zu tokens, the context has %u",
+                         shared->count, engine->ctx_tokens);
+    enum weir_status status =
+        kv_open(&engine->model->shape, engine->kv_type, (uint32_t)shared->count, false, NULL, &z->prefix, error);
+    return status ? status : engine_append(engine, z->prefix, shared->ids, shared->count, false, NULL, error);
+}
+
+enum weir_status zeroshot_tokenize(const struct zeroshot *z, struct weir_string text, struct weir_tokens *tokens,
+                                   struct weir_error *error)
+{
+    size_t count_before = tokens->count;
+    enum weir_status status = prompt_tokens_of_row(&z->tokens, text, tokens, error);
+    if (status) return status;
+    size_t need = z->tokens.n_settled + tokens->count - count_before + z->trie.n_tree;
+    if (need <= z->engine->ctx_tokens) return WEIR_OK;
+    tokens->count = count_before;
+    return error_set(error, WEIR_ERR_TOO_LONG, "its prompt takes %zu tokens, the context has %u", need,
+                     z->engine->ctx_tokens);
+}
+
+size_t zeroshot_prefix_tokens(const struct zeroshot *z, const struct weir_tokens *row)
+{
+    return z->tokens.n_settled + prompt_tokens_common(&z->tokens, row);
+}
+
+size_t zeroshot_fresh_tokens(const struct zeroshot *z, const struct weir_tokens *row)
+{
+    return row->count - prompt_tokens_common(&z->tokens, row) + z->trie.n_tree;
 }
 
 /* ---- one pass ---- */
@@ -134,7 +127,8 @@ struct pass {
     size_t rows[ENGINE_BATCH_TOKENS];
     uint32_t n_tokens, n_sequences, n_outputs;
     int32_t parents[ENGINE_BATCH_TOKENS]; /* of each sequence, at its first token */
-    float *logits;                        /* [trie choices] */
+    float *logits;                        /* [outputs, trie choices] */
+    float *row_logits;                    /* [trie choices] */
     double *scratch;                      /* [trie nodes] */
 };
 
@@ -144,7 +138,7 @@ static void close_nodes(struct pass *pass)
     pass->n_tokens = pass->n_sequences = pass->n_outputs = 0;
 }
 
-/* Adds text[from..], suffix and trie as one sequence on `kv` (owned by the pass from here on). */
+/* Adds the rest of a row's prompt and the trie as one sequence on `kv` (owned by the pass from here on). */
 static void add_sequence(const struct zeroshot *z, struct pass *pass, size_t row, struct kv *kv, const int32_t *chain,
                          size_t n_chain)
 {
@@ -180,6 +174,15 @@ static void finish_row(const struct zeroshot *z, double *scratch, const float *l
     for (size_t i = 0; i < z->n_labels; i++) probabilities[i] /= sum;
 }
 
+/* all: [branches, choices]; each choice's logit at its own branch. */
+static void take_logits(const struct label_trie *trie, const float *all, float *out)
+{
+    for (size_t b = 0; b < trie->n_branches; b++) {
+        const struct label_branch *branch = &trie->branches[b];
+        memcpy(out + branch->first, all + b * trie->n_choices + branch->first, branch->n_choices * sizeof *out);
+    }
+}
+
 static enum weir_status run_pass(struct zeroshot *z, struct pass *pass, double *probabilities, double *seconds,
                                  struct weir_error *error)
 {
@@ -192,14 +195,10 @@ static enum weir_status run_pass(struct zeroshot *z, struct pass *pass, double *
                           .n_outputs = pass->n_outputs};
     double start = clock_seconds();
     enum weir_status status = forward_run(z->engine->forward, &batch, error);
-    const struct label_trie *trie = &z->trie;
+    if (!status) forward_logits(z->engine->forward, &z->candidates.matrix, pass->logits);
     for (uint32_t s = 0; !status && s < pass->n_sequences; s++) {
-        for (uint32_t b = 0; b < trie->n_branches; b++) {
-            const struct label_branch *branch = &trie->branches[b];
-            forward_logits_of(z->engine->forward, s * (uint32_t)trie->n_branches + b,
-                              trie->choice_tokens + branch->first, branch->n_choices, pass->logits + branch->first);
-        }
-        finish_row(z, pass->scratch, pass->logits, probabilities + pass->rows[s] * z->n_labels);
+        take_logits(&z->trie, pass->logits + (size_t)s * z->trie.n_branches * z->trie.n_choices, pass->row_logits);
+        finish_row(z, pass->scratch, pass->row_logits, probabilities + pass->rows[s] * z->n_labels);
     }
     double took = clock_seconds() - start;
     for (uint32_t s = 0; !status && seconds && s < pass->n_sequences; s++) seconds[pass->rows[s]] += took;
@@ -207,50 +206,50 @@ static enum weir_status run_pass(struct zeroshot *z, struct pass *pass, double *
     return status;
 }
 
-/* A row: text and suffix one after the other; all but what fits the last pass together with the trie is appended first. */
-static enum weir_status add_row(struct zeroshot *z, struct pass *pass, size_t row, const struct weir_tokens *text,
+/* A row: it forks from the shared prefix; all but what fits the last pass together with the trie is appended first. */
+static enum weir_status add_row(struct zeroshot *z, struct pass *pass, size_t row, const struct weir_tokens *tokens,
                                 double *seconds, struct weir_error *error)
 {
-    struct weir_tokens chain = {0};
-    enum weir_status status = tokens_append(&chain, text->ids, text->count, error);
-    if (!status) status = tokens_append(&chain, z->suffix.ids, z->suffix.count, error);
-    size_t room = ENGINE_BATCH_TOKENS - z->trie.n_tree, early = chain.count > room ? chain.count - room : 0;
+    size_t common = prompt_tokens_common(&z->tokens, tokens), count = tokens->count - common;
+    const int32_t *chain = tokens->ids + common;
+    size_t room = ENGINE_BATCH_TOKENS - z->trie.n_tree, early = count > room ? count - room : 0;
     struct kv *kv = NULL;
-    if (!status)
-        status = kv_open(&z->engine->model->shape, z->engine->kv_type, (uint32_t)(chain.count + z->trie.n_tree),
-                         early == 0, z->prefix, &kv, error);
+    enum weir_status status = kv_fork(&z->engine->model->shape, (uint32_t)(count + z->trie.n_tree), early == 0,
+                                      z->prefix, (uint32_t)(z->tokens.n_settled + common), &kv, error);
     if (!status && early) {
         double start = clock_seconds();
-        status = engine_append(z->engine, kv, chain.ids, early, false, NULL, error);
+        status = engine_append(z->engine, kv, chain, early, false, NULL, error);
         if (seconds) seconds[row] = clock_seconds() - start;
     }
-    if (!status)
-        add_sequence(z, pass, row, kv, chain.ids + early, chain.count - early);
-    else
+    if (status)
         kv_close(&kv);
-    weir_tokens_free(&chain);
+    else
+        add_sequence(z, pass, row, kv, chain + early, count - early);
     return status;
 }
 
-enum weir_status zeroshot_decide(struct zeroshot *z, const struct weir_tokens *texts, size_t count,
+enum weir_status zeroshot_decide(struct zeroshot *z, const struct weir_tokens *rows, size_t count,
                                  double *probabilities, double *seconds, struct weir_error *error)
 {
     struct pass *pass = mem_zero(1, sizeof *pass);
     if (pass) {
-        pass->logits = mem_zero(z->trie.n_choices, sizeof *pass->logits);
+        pass->logits = mem_zero(ENGINE_BATCH_TOKENS, z->trie.n_choices * sizeof *pass->logits);
+        pass->row_logits = mem_zero(z->trie.n_choices, sizeof *pass->row_logits);
         pass->scratch = mem_zero(z->trie.n_nodes, sizeof *pass->scratch);
     }
-    enum weir_status status = pass && pass->logits && pass->scratch ? WEIR_OK : error_nomem(error, "zero-shot pass");
+    bool ok = pass && pass->logits && pass->row_logits && pass->scratch;
+    enum weir_status status = ok ? WEIR_OK : error_nomem(error, "zero-shot pass");
     for (size_t i = 0; !status && i < count; i++) {
         if (seconds) seconds[i] = 0;
-        size_t tokens = texts[i].count + zeroshot_extra_tokens(z);
-        if (pass->n_tokens + tokens > ENGINE_BATCH_TOKENS) status = run_pass(z, pass, probabilities, seconds, error);
-        if (!status) status = add_row(z, pass, i, &texts[i], seconds, error);
+        if (pass->n_tokens + zeroshot_fresh_tokens(z, &rows[i]) > ENGINE_BATCH_TOKENS)
+            status = run_pass(z, pass, probabilities, seconds, error);
+        if (!status) status = add_row(z, pass, i, &rows[i], seconds, error);
     }
     if (!status) status = run_pass(z, pass, probabilities, seconds, error);
     if (pass) {
         close_nodes(pass);
         free(pass->logits);
+        free(pass->row_logits);
         free(pass->scratch);
     }
     free(pass);
@@ -261,19 +260,20 @@ enum weir_status zeroshot_decide(struct zeroshot *z, const struct weir_tokens *t
 
 static enum weir_status measure_prior(struct zeroshot *z, struct weir_error *error)
 {
-    struct weir_tokens texts[NEUTRAL_TEXTS] = {{0}};
+    struct weir_tokens rows[NEUTRAL_TEXTS] = {{0}};
     double *probabilities = mem_zero(NEUTRAL_TEXTS * z->n_labels, sizeof *probabilities);
     double *mean = mem_zero(z->n_labels, sizeof *mean);
     enum weir_status status = probabilities && mean ? WEIR_OK : error_nomem(error, "label prior");
     for (size_t i = 0; !status && i < NEUTRAL_TEXTS; i++)
-        status = weir_tokenize(z->engine->tokenizer, neutral_texts[i], strlen(neutral_texts[i]), 0, &texts[i], error);
-    if (!status) status = zeroshot_decide(z, texts, NEUTRAL_TEXTS, probabilities, NULL, error);
+        status =
+            zeroshot_tokenize(z, (struct weir_string){neutral_texts[i], strlen(neutral_texts[i])}, &rows[i], error);
+    if (!status) status = zeroshot_decide(z, rows, NEUTRAL_TEXTS, probabilities, NULL, error);
     for (size_t i = 0; !status && i < z->n_labels; i++) {
         for (size_t t = 0; t < NEUTRAL_TEXTS; t++)
             mean[i] += probabilities[t * z->n_labels + i] / (double)NEUTRAL_TEXTS;
         z->log_prior[i] = log(mean[i] > 1e-12 ? mean[i] : 1e-12);
     }
-    for (size_t i = 0; i < NEUTRAL_TEXTS; i++) weir_tokens_free(&texts[i]);
+    for (size_t i = 0; i < NEUTRAL_TEXTS; i++) weir_tokens_free(&rows[i]);
     free(probabilities);
     free(mean);
     return status;
@@ -285,13 +285,10 @@ static enum weir_status open_parts(struct zeroshot *z, const struct weir_questio
 {
     z->log_prior = mem_zero(z->n_labels, sizeof *z->log_prior);
     if (!z->log_prior) return error_nomem(error, "zero-shot question");
-    struct prompt prompt = {0};
-    enum weir_status status = build_prompt(z, question, &prompt, error);
-    if (!status) status = build_trie(z, question, prompt.answer_lead, error);
-    if (!status) status = prefill(z, &prompt, error);
-    if (!status) status = measure_prior(z, error);
-    prompt_free(&prompt);
-    return status;
+    enum weir_status status = build_prompt(z, question, error);
+    if (!status) status = build_trie(z, question, error);
+    if (!status) status = prefill(z, error);
+    return status ? status : measure_prior(z, error);
 }
 
 enum weir_status zeroshot_open(struct weir_engine *engine, const struct weir_question *question, struct zeroshot **out,
@@ -323,19 +320,11 @@ void zeroshot_close(struct zeroshot **handle)
     engine_lock(z->engine);
     kv_close(&z->prefix);
     engine_unlock(z->engine);
-    weir_tokens_free(&z->suffix);
+    prompt_tokens_free(&z->tokens);
+    prompt_free(&z->prompt);
     label_trie_free(&z->trie);
+    candidates_free(&z->candidates);
     free(z->log_prior);
     free(z);
     *handle = NULL;
-}
-
-size_t zeroshot_extra_tokens(const struct zeroshot *z)
-{
-    return z->suffix.count + z->trie.n_tree;
-}
-
-size_t zeroshot_text_tokens_max(const struct zeroshot *z)
-{
-    return z->engine->ctx_tokens - kv_end(z->prefix) - zeroshot_extra_tokens(z);
 }

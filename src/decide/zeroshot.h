@@ -1,4 +1,5 @@
-/* Zero-shot answers: the task's instructions as a shared prefix, each row's text and the answer trie in one forward pass.
+/* Zero-shot answers: the task's instructions as a shared prefix, each row's text and the answer trie in one forward pass, and of the
+ * output matrix only the rows of tokens that an answer can have, one matrix product for all rows.
  *
  *   prefix (prefilled once)  |  text of the row  |  suffix (end of the turn, answer lead-in)  |  trie nodes
  *
@@ -8,7 +9,8 @@
 #define WEIR_DECIDE_ZEROSHOT_H
 
 #include "decide/label_trie.h"
-#include "engine/engine.h"
+#include "decide/prompt_tokens.h"
+#include "model/candidates.h"
 #include "weir/task.h"
 
 /* What `scoring: auto` means; measured on support18, see docs/decide.md. */
@@ -18,10 +20,12 @@ struct zeroshot {
     struct weir_engine *engine; /* not owned */
     size_t n_labels;
     enum weir_scoring scoring; /* codes or names */
-    struct kv *prefix;         /* instructions and labels, evaluated */
-    struct weir_tokens suffix;
+    struct prompt prompt;
+    struct prompt_tokens tokens;
+    struct kv *prefix; /* what rows share, evaluated: instructions and labels */
     struct label_trie trie;
-    double *log_prior; /* [n_labels] */
+    struct candidates candidates; /* output rows of the trie's choices, in their order */
+    double *log_prior;            /* [n_labels] */
 };
 
 /* Builds prompt, trie, prefix state and prior for a question with labels. Takes the engine's lock. */
@@ -29,13 +33,16 @@ enum weir_status zeroshot_open(struct weir_engine *engine, const struct weir_que
                                struct weir_error *error) WEIR_MUST_USE;
 void zeroshot_close(struct zeroshot **zeroshot); /* takes the lock */
 
-/* Most text tokens a row may have. */
-size_t zeroshot_text_tokens_max(const struct zeroshot *z);
-/* Tokens computed for a row beside its text: suffix and trie. */
-size_t zeroshot_extra_tokens(const struct zeroshot *z);
+/* The row's ids after those that every row has, appended to *tokens. WEIR_ERR_TOO_LONG where they and the trie do not fit the context. */
+enum weir_status zeroshot_tokenize(const struct zeroshot *z, struct weir_string text, struct weir_tokens *tokens,
+                                   struct weir_error *error) WEIR_MUST_USE;
 
-/* Lock held. texts: [count] tokenized rows that fit; probabilities: [count, n_labels]; seconds: [count] of the row's pass. */
-enum weir_status zeroshot_decide(struct zeroshot *z, const struct weir_tokens *texts, size_t count,
+/* Tokens of the shared prefix that a row forks from, and those computed for it: the rest of its prompt and the trie. */
+size_t zeroshot_prefix_tokens(const struct zeroshot *z, const struct weir_tokens *row);
+size_t zeroshot_fresh_tokens(const struct zeroshot *z, const struct weir_tokens *row);
+
+/* Lock held. rows: [count] from zeroshot_tokenize; probabilities: [count, n_labels]; seconds: [count] of the row's pass, or NULL. */
+enum weir_status zeroshot_decide(struct zeroshot *z, const struct weir_tokens *rows, size_t count,
                                  double *probabilities, double *seconds, struct weir_error *error) WEIR_MUST_USE;
 
 #endif

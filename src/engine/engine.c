@@ -183,7 +183,8 @@ enum weir_status engine_append(struct weir_engine *engine, struct kv *kv, const 
             kv->n_tokens = held;
             return status;
         }
-        if (n_outputs) forward_logits(engine->forward, every_position ? logits + done * n_vocab : logits);
+        if (n_outputs)
+            forward_logits(engine->forward, &engine->model->output, every_position ? logits + done * n_vocab : logits);
         done += n;
     }
     return WEIR_OK;

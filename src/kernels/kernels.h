@@ -175,7 +175,7 @@ void kernels_init_ops_ref(struct kernels *k);
 void kernels_init_ops_avx2(struct kernels *k);
 void kernels_init_ops_avx512vnni(struct kernels *k);
 
-/* One output of matmul computed from blocks, bit-equal to it: the candidate rows of an output matrix. `t` is a row of `a`. */
+/* One output of matmul computed from blocks, bit-equal to it. `t` is a row of `a`. */
 float matrix_dot_row(const struct matrix *w, size_t row, const struct activations *a, size_t t);
 
 /* IEEE 754 binary16, round to nearest even; exact for every value, NaN kept. */

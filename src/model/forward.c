@@ -275,39 +275,24 @@ void forward_keep_outputs(struct forward *f)
 struct softcap_work {
     const struct model *model;
     float *logits;
+    size_t columns;
 };
 
 static void softcap_rows(void *context, size_t begin, size_t end, unsigned worker)
 {
     (void)worker;
     struct softcap_work *work = context;
-    const struct model_shape *s = &work->model->shape;
-    work->model->kernels.softcap(work->logits + begin * s->n_vocab, (end - begin) * s->n_vocab, s->logit_softcap);
+    const struct model *model = work->model;
+    model->kernels.softcap(work->logits + begin * work->columns, (end - begin) * work->columns,
+                           model->shape.logit_softcap);
 }
 
-void forward_logits(struct forward *f, float *logits)
+void forward_logits(struct forward *f, const struct matrix *output, float *logits)
 {
     assert(f->kept_outputs);
     const struct model *model = f->model;
     if (f->n == 0) return;
-    forward_products(f, f->x, model->shape.n_embd, model->output_norm,
-                     (struct product[]){{&model->output, logits, NULL}}, 1);
-    struct softcap_work work = {model, logits};
+    forward_products(f, f->x, model->shape.n_embd, model->output_norm, (struct product[]){{output, logits, NULL}}, 1);
+    struct softcap_work work = {model, logits, output->rows};
     if (model->shape.logit_softcap > 0) thread_pool_run(f->pool, softcap_rows, &work, f->n, 1);
-}
-
-void forward_logits_of(struct forward *f, uint32_t row, const int32_t *ids, size_t count, float *logits)
-{
-    assert(f->kept_outputs && row < f->n);
-    const struct model *model = f->model;
-    size_t d = model->shape.n_embd;
-    float *normed = f->normed + row * d;
-    model->kernels.rmsnorm(normed, f->x + row * d, model->output_norm, d, model->shape.rms_eps);
-    struct activations a = f->activations;
-    a.rows = f->n;
-    a.cols = d;
-    a.x = f->normed;
-    if (weir_tensor_type_block_weights(model->output.type) > 1) model->kernels.quantize(&a, row, row + 1);
-    for (size_t i = 0; i < count; i++) logits[i] = matrix_dot_row(&model->output, (size_t)ids[i], &a, row);
-    if (model->shape.logit_softcap > 0) model->kernels.softcap(logits, count, model->shape.logit_softcap);
 }

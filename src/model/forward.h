@@ -7,7 +7,7 @@
  *   forward_run:   x = embedding of ids
  *                  for each layer: family->layer(f, i)       pooled states are taken after the depths asked for
  *                  last layer: rows that nobody wants are dropped after their keys and values are stored
- *   then           forward_logits / forward_logits_of over the output rows
+ *   then           forward_logits of the output rows
  *
  * A forward object is scratch for one pass at a time; sizes are set when it opens, except attention scores, which grow with
  * the longest sequence seen. */
@@ -90,9 +90,9 @@ void forward_close(struct forward **forward);
  * failure (memory) nothing changed. With n_outputs == 0 layers above the deepest depth are not computed. */
 enum weir_status forward_run(struct forward *f, const struct batch *batch, struct weir_error *error) WEIR_MUST_USE;
 
-/* After a run: logits of output row `row` for the ids given, or of all rows and the whole vocabulary ([n_outputs, n_vocab]). */
-void forward_logits_of(struct forward *f, uint32_t row, const int32_t *ids, size_t count, float *logits);
-void forward_logits(struct forward *f, float *logits);
+/* After a run: logits of all output rows, [n_outputs, output->rows], for the model's output matrix or for some rows of it
+ * (model/candidates.h): a logit does not depend on which others are computed. */
+void forward_logits(struct forward *f, const struct matrix *output, float *logits);
 
 /* ---- parts of a layer ---- */
 

@@ -227,7 +227,7 @@ static void forked_prefix(void **state)
         }
         struct batch batch = {fresh, FORKS * FRESH, sequences, FORKS, outputs, FORKS, NULL, 0, NULL};
         check_status(forward_run(engine->forward, &batch, &error), WEIR_OK, &error);
-        forward_logits(engine->forward, found);
+        forward_logits(engine->forward, &engine->model->output, found);
         for (uint32_t i = 0; i < FORKS; i++) {
             check_bits(found + i * n_vocab, expected + (starts[i] + FRESH - 1) * n_vocab, n_vocab, sizeof(float),
                        "forked prefix");
