@@ -179,7 +179,7 @@ static int bench(struct weir_engine *engine, const struct arguments *args)
 static int run(int argc, char **argv)
 {
     struct arguments args = {.engine = weir_engine_options_default(), .prompt = 256, .generate = 32, .runs = 5};
-    argp_parse(&parser, argc, argv, 0, NULL, &args);
+    if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     args.engine.no_tokenizer = true;
     args.engine.threads = (unsigned)args.threads;
     args.engine.ctx_tokens = (unsigned)(args.prompt > args.generate ? args.prompt : args.generate);

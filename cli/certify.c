@@ -357,7 +357,7 @@ static int run_certify(int argc, char **argv)
     struct arguments args = {.source = source_default(),
                              .request = {.engine = weir_engine_options_default()},
                              .certify = weir_certify_options_default()};
-    argp_parse(&parser, argc, argv, 0, NULL, &args);
+    if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     struct run run = {.args = &args};
     int status = read_rows(&run);
     if (!status) status = parts_open(&run.parts, &args.request);

@@ -343,7 +343,7 @@ static int run_classify(int argc, char **argv)
 {
     struct arguments args = {
         .source = source_default(), .request = {.engine = weir_engine_options_default()}, .head = WEIR_HEAD_KINDS};
-    argp_parse(&parser, argc, argv, 0, NULL, &args);
+    if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     struct run run = {.args = &args};
     int status = open_run(&run);
     if (!status) status = classify(&run);

@@ -35,6 +35,11 @@ int cli_say(int status, const char *format, ...) __attribute__((format(printf, 2
 /* "weir: out of memory"; CLI_FAILED. */
 int cli_nomem(void);
 
+struct argp;
+
+/* Reads the command line into `input`. 0 (complains): there was no memory for it; a line that is wrong ends the program. */
+int cli_parse(const struct argp *parser, int argc, char **argv, void *input);
+
 /* A whole number in [low, high] and nothing else. false: `text` is not one. */
 int cli_number(const char *text, long low, long high, long *out);
 

@@ -313,7 +313,7 @@ static int print_text(const struct weir_gguf *gguf, const struct model_facts *fa
 static int run(int argc, char **argv)
 {
     struct arguments args = {0};
-    argp_parse(&parser, argc, argv, 0, NULL, &args);
+    if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     struct weir_gguf *gguf = NULL;
     struct weir_error error = {0};
     if (weir_gguf_open(args.path, &gguf, &error)) return cli_fail(&error);

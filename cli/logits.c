@@ -142,7 +142,7 @@ static int run(int argc, char **argv)
     struct arguments args = {.engine = weir_engine_options_default()};
     args.engine.kv_type = WEIR_KV_F32;
     args.engine.no_tokenizer = true;
-    argp_parse(&parser, argc, argv, 0, NULL, &args);
+    if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     char *path = NULL;
     int32_t *ids = NULL;
     size_t count = 0;

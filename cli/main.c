@@ -3,15 +3,30 @@
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
 
 #include "cli.h"
+#include "output.h"
 
 static const struct command *const commands[] = {
     &command_classify, &command_tune,     &command_certify, &command_report,
     &command_inspect,  &command_tokenize, &command_logits,  &command_bench,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+/* jansson's memory in this program. Building an object takes many small calls, and one that failed unseen would leave a member out of an
+ * answer; reading one, jansson says "bad JSON" of what it had no memory for. So lack of memory ends the program here. */
+static void *json_memory(size_t size)
+{
+    void *memory = malloc(size);
+    if (memory) return memory;
+    output_remove_temporaries();
+    _exit(cli_nomem());
+}
 
 static int print_help(FILE *out)
 {
@@ -48,6 +63,7 @@ static int is_one_of(const char *word, const char *a, const char *b, const char 
 int main(int argc, char **argv)
 {
     (void)setlocale(LC_CTYPE, ""); /* tables measure UTF-8; numbers stay as in C */
+    json_set_alloc_funcs(json_memory, free);
     argp_err_exit_status = CLI_USAGE;
     signal(SIGPIPE, SIG_IGN); /* a reader that leaves is an error of write(2), so that temporary files are removed */
     if (argc < 2) {

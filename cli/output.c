@@ -13,11 +13,16 @@
 /* What an interrupt must remove: the temporary files that exist. */
 static const char *volatile temporaries[OUTPUTS_MAX];
 
-static void remove_and_die(int signal_number)
+void output_remove_temporaries(void)
 {
     for (size_t i = 0; i < OUTPUTS_MAX; i++) {
         if (temporaries[i]) (void)unlink(temporaries[i]);
     }
+}
+
+static void remove_and_die(int signal_number)
+{
+    output_remove_temporaries();
     (void)signal(signal_number, SIG_DFL);
     (void)raise(signal_number);
 }

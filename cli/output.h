@@ -23,6 +23,9 @@ int output_open(struct output *output, const char *path);
 /* Complains when what was written did not arrive, then as output_discard; a reader that left gives CLI_FAILED without a word. */
 int output_commit(struct output *output);
 
+/* Removes what has a temporary name. For the end of the program: safe in a signal handler. */
+void output_remove_temporaries(void);
+
 void output_discard(struct output *output); /* accepts a zeroed one */
 
 #endif

@@ -193,7 +193,7 @@ static int run(int argc, char **argv)
 {
     struct arguments args = {
         .price_in = price_in_default, .price_out = price_out_default, .answer_tokens = answer_tokens_default};
-    argp_parse(&parser, argc, argv, 0, NULL, &args);
+    if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     struct summary summaries[SUMMARIES_MAX] = {{{0}, NULL}};
     int status = CLI_DONE;
     for (size_t i = 0; !status && i < args.count; i++) status = summary_read(&summaries[i], args.paths[i]);

@@ -1,4 +1,5 @@
 /* Complaints and small parsing. */
+#include <argp.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -41,6 +42,13 @@ int cli_say(int status, const char *format, ...)
 int cli_nomem(void)
 {
     return cli_say(CLI_FAILED, "out of memory");
+}
+
+int cli_parse(const struct argp *parser, int argc, char **argv, void *input)
+{
+    if (argp_parse(parser, argc, argv, 0, NULL, input) == 0) return 1;
+    (void)cli_nomem();
+    return 0;
 }
 
 int cli_number(const char *text, long low, long high, long *out)

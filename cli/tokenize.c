@@ -125,7 +125,7 @@ static int tokenize(const struct weir_tokenizer *tokenizer, const struct argumen
 static int run(int argc, char **argv)
 {
     struct arguments args = {0};
-    argp_parse(&parser, argc, argv, 0, NULL, &args);
+    if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     char *path = NULL;
     int status = models_find(args.model, &path);
     if (status) return status;

@@ -253,7 +253,7 @@ static int run(int argc, char **argv)
     struct arguments args = {.source = source_default(),
                              .request = {.engine = weir_engine_options_default(), .no_profile = true},
                              .tune = weir_tune_options_default()};
-    argp_parse(&parser, argc, argv, 0, NULL, &args);
+    if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     struct parts parts = {0};
     struct training training = {0};
     size_t question = 0;

@@ -26,7 +26,7 @@ struct hash *hash_open(void)
 
 void hash_add(struct hash *hash, const void *bytes, size_t size)
 {
-    if (EVP_DigestUpdate(hash->context, bytes, size) != 1) hash->failed = true;
+    if (!hash->failed && EVP_DigestUpdate(hash->context, bytes, size) != 1) hash->failed = true;
 }
 
 enum weir_status hash_finish(struct hash **handle, char hex[HASH_HEX_SIZE])
@@ -34,7 +34,7 @@ enum weir_status hash_finish(struct hash **handle, char hex[HASH_HEX_SIZE])
     struct hash *hash = *handle;
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned size = 0;
-    bool ok = EVP_DigestFinal_ex(hash->context, digest, &size) == 1 && size == 32 && !hash->failed;
+    bool ok = !hash->failed && EVP_DigestFinal_ex(hash->context, digest, &size) == 1 && size == 32;
     EVP_MD_CTX_free(hash->context);
     free(hash);
     *handle = NULL;

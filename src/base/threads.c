@@ -158,7 +158,8 @@ enum weir_status thread_pool_open(unsigned threads, struct thread_pool **out, st
     for (unsigned i = 1; ok && i < threads; i++) ok = start_worker(pool, i);
     if (!ok) {
         thread_pool_close(&pool);
-        return error_set(error, WEIR_ERR_NOMEM, "cannot start %u threads", threads);
+        return error_set(error, WEIR_ERR_NOMEM, "cannot start %u threads: out of memory, or at a limit of the system",
+                         threads);
     }
     *out = pool;
     return WEIR_OK;

@@ -140,7 +140,8 @@ enum weir_status weir_engine_fingerprint(struct weir_engine *engine, char hex[65
     engine_lock(engine);
     if (!engine->fingerprint[0]) status = weir_gguf_fingerprint(engine->gguf, engine->fingerprint);
     if (status)
-        error_set(error, status, "%s: cannot compute the fingerprint", weir_gguf_name(engine->gguf));
+        error_set(error, status, "%s: cannot compute the fingerprint: %s", weir_gguf_name(engine->gguf),
+                  weir_status_text(status));
     else
         memcpy(hex, engine->fingerprint, sizeof engine->fingerprint);
     engine_unlock(engine);

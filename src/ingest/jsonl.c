@@ -46,8 +46,10 @@ static void row_from_object(struct weir_input *input)
 static enum weir_status row_from_line(struct weir_input *input, const char *data, size_t size, struct weir_error *error)
 {
     json_error_t problem;
-    /* jansson checks UTF-8 and refuses \u0000 in strings. Every failure of its parser has a text, but for one: lack of memory. */
+    /* jansson checks UTF-8 and refuses \u0000 in strings. Lack of memory has no text, or that of whatever was being read: a row counts as
+     * bad only when it is so twice. */
     input->object = json_loadb(data, size, JSON_REJECT_DUPLICATES, &problem);
+    if (!input->object) input->object = json_loadb(data, size, JSON_REJECT_DUPLICATES, &problem);
     size_t number = input->row.line;
     if (!input->object && !problem.text[0]) return error_nomem(error, "a row");
     if (!input->object)

@@ -62,7 +62,9 @@ static yaml_mark_t mark_of_offset(const char *text, size_t size, size_t offset)
 
 static enum weir_status fail_syntax(struct task_reader *r, const yaml_parser_t *parser, const char *text, size_t size)
 {
-    if (parser->error == YAML_MEMORY_ERROR) return error_nomem(r->error, "YAML parser");
+    if (parser->error == YAML_MEMORY_ERROR ||
+        parser->error == YAML_NO_ERROR) /* libyaml does not name every lack of memory */
+        return error_nomem(r->error, "YAML parser");
     const char *problem = parser->problem ? parser->problem : "not valid YAML";
     if (parser->error == YAML_READER_ERROR)
         return fail_at(r, mark_of_offset(text, size, parser->problem_offset), WEIR_ERR_FORMAT, "%s", problem);
