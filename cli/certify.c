@@ -8,12 +8,11 @@
 
 #include "cli.h"
 #include "engine_args.h"
+#include "labelled.h"
 #include "parts.h"
 #include "progress.h"
 #include "source.h"
 #include "table.h"
-#include "weir/classify.h"
-#include "weir/input.h"
 
 enum { KEY_MAX_ERROR = 512, KEY_CONFIDENCE, KEY_PER_CLASS, KEY_SIMULTANEOUS, KEY_QUESTION, CELL = 96 };
 
@@ -138,12 +137,8 @@ struct run {
     const struct weir_question *question;
     size_t question_index; /* in the task */
     size_t profile_index;  /* in the profile */
-    struct weir_rows rows;
-    struct weir_string *texts; /* [count]: of the rows that count */
-    int32_t *gold, *predicted; /* [count] */
-    double *probability;       /* [count] */
-    size_t count;
-    size_t errors, seen, unlabelled; /* rows left out */
+    struct labelled fresh;
+    struct answers answers;
 };
 
 static int find_question(struct run *run)
@@ -163,72 +158,11 @@ static int find_question(struct run *run)
     return CLI_DONE;
 }
 
-static int read_rows(struct run *run)
+/* A text that tuning has learned from certifies nothing. */
+static bool is_fresh(const void *context, struct weir_string text)
 {
-    struct weir_input *input = NULL;
-    struct weir_error error = {0};
-    int status = source_open(&run->args->source, &input);
-    if (status) return status;
-    if (weir_input_read(input, SIZE_MAX, &run->rows, &error)) status = cli_fail(&error);
-    weir_input_close(&input);
-    return status;
-}
-
-/* A row without a label says nothing; one that cannot be read, or that tuning has seen, is left out and told. */
-static int keep_row(struct run *run, const struct weir_row *row)
-{
-    if (row->status && !run->errors++) (void)cli_say(0, "a row is left out: %s", row->error);
-    if (row->status) return CLI_DONE;
-    if (!row->label.data) {
-        run->unlabelled++;
-        return CLI_DONE;
-    }
-    int32_t gold = parts_label(run->question, row->label);
-    if (gold < 0)
-        return cli_say(CLI_REFUSED, "line %zu: '%s' has no label '%.*s'", row->line, run->question->name,
-                       (int)(row->label.size < 100 ? row->label.size : 100), row->label.data);
-    if (weir_profile_has_seen(run->parts.profile, run->profile_index, row->text)) {
-        run->seen++;
-        return CLI_DONE;
-    }
-    run->texts[run->count] = row->text;
-    run->gold[run->count++] = gold;
-    return CLI_DONE;
-}
-
-static int gather(struct run *run)
-{
-    size_t room = run->rows.count + 1;
-    run->texts = calloc(room, sizeof *run->texts);
-    run->gold = calloc(room, sizeof *run->gold);
-    run->predicted = calloc(room, sizeof *run->predicted);
-    run->probability = calloc(room, sizeof *run->probability);
-    if (!run->texts || !run->gold || !run->predicted || !run->probability) return cli_nomem();
-    int status = CLI_DONE;
-    for (size_t i = 0; i < run->rows.count && !status; i++) status = keep_row(run, &run->rows.items[i]);
-    if (!status && !run->count)
-        status = cli_say(CLI_FAILED, "no fresh labelled row (%zu unlabelled, %zu unreadable, %zu learned from)",
-                         run->unlabelled, run->errors, run->seen);
-    return status;
-}
-
-static int decide_batch(struct run *run, struct weir_classifier *classifier, size_t first, size_t count)
-{
-    size_t questions = weir_classifier_questions(classifier);
-    struct weir_decision *decisions = calloc(count * questions, sizeof *decisions);
-    double *probabilities = calloc(count * weir_classifier_probabilities(classifier), sizeof *probabilities);
-    struct weir_error error = {0};
-    int status = decisions && probabilities ? CLI_DONE : cli_nomem();
-    if (!status && weir_classify(classifier, run->texts + first, count, decisions, probabilities, &error))
-        status = cli_fail(&error);
-    for (size_t i = 0; i < count && !status; i++) {
-        const struct weir_decision *decision = &decisions[i * questions + run->question_index];
-        run->predicted[first + i] = decision->status ? -1 : (int32_t)decision->label;
-        run->probability[first + i] = decision->status ? 0 : decision->probability;
-    }
-    free(decisions);
-    free(probabilities);
-    return status;
+    const struct run *run = context;
+    return !weir_profile_has_seen(run->parts.profile, run->profile_index, text);
 }
 
 static int decide(struct run *run)
@@ -236,15 +170,17 @@ static int decide(struct run *run)
     struct weir_classifier *classifier = NULL;
     struct weir_error error = {0};
     struct progress progress;
+    size_t all = run->fresh.count;
     if (weir_classifier_open(run->parts.engine, run->parts.task, run->parts.profile, &classifier, &error))
         return cli_fail(&error);
     progress_open(&progress, "rows", run->args->is_quiet);
-    progress_stage(&progress, "certify", 0, run->count);
-    int status = CLI_DONE;
+    progress_stage(&progress, "certify", 0, all);
+    int status = answers_open(&run->answers, &run->fresh, run->question->n_labels);
     size_t batch = weir_classifier_batch(classifier);
-    for (size_t done = 0; done < run->count && !status;) {
-        size_t count = run->count - done < batch ? run->count - done : batch;
-        status = decide_batch(run, classifier, done, count);
+    for (size_t done = 0; done < all && !status;) {
+        size_t count = all - done < batch ? all - done : batch;
+        status =
+            answers_decide(&run->answers, &run->fresh, classifier, run->parts.task, run->question_index, done, count);
         done += count;
         progress_update(&progress, done);
     }
@@ -278,7 +214,7 @@ static int print_table(const struct run *run, const struct weir_certificate *cer
                                                   {"ACCEPTED", true}, {"WRONG", true}, {"", false}};
     const struct weir_certify_options *o = &certificate->options;
     (void)printf("Fresh rows: %zu (left out: %zu that tuning has seen, %zu without a label, %zu unreadable)\n",
-                 run->count, run->seen, run->unlabelled, run->errors);
+                 run->fresh.count, run->fresh.left_out, run->fresh.unlabelled, run->fresh.errors);
     (void)printf("Claim%s: at most %g %% of the accepted answers are wrong, at %g %% confidence%s.\n",
                  o->per_class && !o->simultaneous ? ", for each label by itself" : "", 100 * o->max_error,
                  100 * o->confidence, o->simultaneous ? " for all labels together" : "");
@@ -301,8 +237,8 @@ static int keep(struct run *run, const struct weir_certificate *certificate)
     if (weir_profile_set_certificate(run->parts.profile, run->profile_index, certificate, &error) ||
         weir_profile_save(run->parts.profile, run->args->out, &error))
         return cli_fail(&error);
-    (void)printf("Coverage: %zu of %zu rows (%.1f %%). Profile: %s\n", accepted, run->count,
-                 100.0 * (double)accepted / (double)run->count, run->args->out);
+    (void)printf("Coverage: %zu of %zu rows (%.1f %%). Profile: %s\n", accepted, run->fresh.count,
+                 100.0 * (double)accepted / (double)run->fresh.count, run->args->out);
     return cli_flush();
 }
 
@@ -325,17 +261,13 @@ static void warn_about_reuse(const struct run *run, const struct weir_certificat
 static int certify(struct run *run)
 {
     struct weir_error error = {0};
-    struct weir_eval_rows planning, fresh = {.count = run->count,
-                                             .n_classes = run->question->n_labels,
-                                             .gold = run->gold,
-                                             .predicted = run->predicted,
-                                             .probability = run->probability};
+    struct weir_eval_rows planning, fresh = answers_rows(&run->answers, &run->fresh, run->question->n_labels, false);
     struct weir_certified items[WEIR_TASK_LABELS_MAX];
-    struct weir_certificate certificate = {.options = run->args->certify, .rows = run->count, .items = items};
+    struct weir_certificate certificate = {.options = run->args->certify, .rows = run->fresh.count, .items = items};
     certificate.count = run->args->certify.per_class ? run->question->n_labels : 1;
     weir_profile_unseen(run->parts.profile, run->profile_index, &planning);
     if (weir_certify(&planning, &fresh, &run->args->certify, items, &error) ||
-        weir_certificate_hash(run->texts, run->gold, run->count, certificate.rows_hash, &error))
+        weir_certificate_hash(run->fresh.texts, run->fresh.gold, run->fresh.count, certificate.rows_hash, &error))
         return cli_fail(&error);
     warn_about_reuse(run, &certificate);
     int status = print_table(run, &certificate);
@@ -344,12 +276,9 @@ static int certify(struct run *run)
 
 static void close_run(struct run *run)
 {
-    weir_rows_free(&run->rows);
+    labelled_free(&run->fresh);
+    answers_free(&run->answers);
     parts_close(&run->parts);
-    free(run->texts);
-    free(run->gold);
-    free(run->predicted);
-    free(run->probability);
 }
 
 static int run_certify(int argc, char **argv)
@@ -359,11 +288,11 @@ static int run_certify(int argc, char **argv)
                              .certify = weir_certify_options_default()};
     if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     struct run run = {.args = &args};
-    int status = read_rows(&run);
+    int status = labelled_read(&run.fresh, &args.source);
     if (!status) status = parts_open(&run.parts, &args.request);
     if (!status && !args.out) args.out = run.parts.profile_path;
     if (!status) status = find_question(&run);
-    if (!status) status = gather(&run);
+    if (!status) status = labelled_gather(&run.fresh, run.question, is_fresh, &run);
     if (!status) status = decide(&run);
     if (!status) status = certify(&run);
     close_run(&run);

@@ -67,6 +67,30 @@ struct weir_eval_coverage {
 WEIR_API enum weir_status weir_eval_coverage(const struct weir_eval_rows *rows, double max_error,
                                              struct weir_eval_coverage *out, struct weir_error *error) WEIR_MUST_USE;
 
+/* One bin of a reliability diagram: the answered rows whose probability lies in (low, high]; the first bin also holds 0. */
+struct weir_eval_bin {
+    double low, high;
+    size_t count, correct;
+    double mean_probability; /* 0 for no rows */
+};
+
+/* bins: [WEIR_EVAL_ECE_BINS]; their weighted gaps are the ECE. WEIR_ERR_INVALID as weir_eval_measure, or without probabilities. */
+WEIR_API enum weir_status weir_eval_reliability(const struct weir_eval_rows *rows, struct weir_eval_bin *bins,
+                                                struct weir_error *error) WEIR_MUST_USE;
+
+/* Two ways to answer the same rows: which is more often right? */
+struct weir_eval_paired {
+    size_t rows;
+    size_t first_only, second_only; /* rows that only one of them got right */
+    double difference;              /* accuracy of the first minus that of the second */
+    double low, high;               /* its 95 % interval: Tango's score interval for paired proportions (1998) */
+    double p_value;                 /* two-sided exact McNemar test: how probable so uneven a split is by chance */
+};
+
+/* a, b: the same count, n_classes and gold labels, row by row. */
+WEIR_API enum weir_status weir_eval_compare(const struct weir_eval_rows *a, const struct weir_eval_rows *b,
+                                            struct weir_eval_paired *out, struct weir_error *error) WEIR_MUST_USE;
+
 /* Sorts values [count] in place and gives the q-quantile, 0 <= q <= 1; 0 for no values. */
 WEIR_API double weir_eval_quantile(double *values, size_t count, double q);
 

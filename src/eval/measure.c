@@ -75,19 +75,41 @@ static size_t ece_bin(double p)
     return at < bins ? (size_t)at : WEIR_EVAL_ECE_BINS - 1;
 }
 
+static void fill_bins(const struct weir_eval_rows *rows, struct weir_eval_bin *bins)
+{
+    for (size_t m = 0; m < WEIR_EVAL_ECE_BINS; m++)
+        bins[m] =
+            (struct weir_eval_bin){.low = (double)m / WEIR_EVAL_ECE_BINS, .high = (double)(m + 1) / WEIR_EVAL_ECE_BINS};
+    for (size_t i = 0; i < rows->count; i++) {
+        if (rows->predicted[i] < 0) continue;
+        struct weir_eval_bin *bin = &bins[ece_bin(rows->probability[i])];
+        bin->count++;
+        bin->correct += rows->predicted[i] == rows->gold[i];
+        bin->mean_probability += rows->probability[i]; /* a sum until the end */
+    }
+}
+
 /* sum_m n_m / n * |accuracy_m - mean probability_m| = sum_m |correct_m - sum of probabilities_m| / n */
 static double ece(const struct weir_eval_rows *rows, size_t answered)
 {
-    double gap[WEIR_EVAL_ECE_BINS] = {0};
+    struct weir_eval_bin bins[WEIR_EVAL_ECE_BINS];
     if (!rows->probability || !answered) return 0;
-    for (size_t i = 0; i < rows->count; i++) {
-        if (rows->predicted[i] < 0) continue;
-        double p = rows->probability[i];
-        gap[ece_bin(p)] += (rows->predicted[i] == rows->gold[i] ? 1.0 : 0.0) - p;
-    }
+    fill_bins(rows, bins);
     double sum = 0;
-    for (size_t m = 0; m < WEIR_EVAL_ECE_BINS; m++) sum += fabs(gap[m]);
+    for (size_t m = 0; m < WEIR_EVAL_ECE_BINS; m++) sum += fabs((double)bins[m].correct - bins[m].mean_probability);
     return sum / (double)answered;
+}
+
+enum weir_status weir_eval_reliability(const struct weir_eval_rows *rows, struct weir_eval_bin *bins,
+                                       struct weir_error *error)
+{
+    if (!rows->probability) return error_set(error, WEIR_ERR_INVALID, "a reliability diagram needs probabilities");
+    enum weir_status status = rows_check(rows, error);
+    if (status) return status;
+    fill_bins(rows, bins);
+    for (size_t m = 0; m < WEIR_EVAL_ECE_BINS; m++)
+        bins[m].mean_probability /= bins[m].count ? (double)bins[m].count : 1;
+    return WEIR_OK;
 }
 
 static void proper_scores(const struct weir_eval_rows *rows, struct weir_eval_summary *s)
