@@ -46,6 +46,25 @@ void file_map_close(struct file_map *map)
     *map = (struct file_map){0};
 }
 
+/* Whole pages around [at, at + size): advice about more of a read-only mapping than asked for does no harm. */
+static void advise(const struct file_map *map, const void *at, size_t size, int advice)
+{
+    uintptr_t data = (uintptr_t)map->data, from = (uintptr_t)at;
+    if (!map->data || from < data || from - data > map->size || size > map->size - (from - data)) return;
+    size_t before = from % (size_t)sysconf(_SC_PAGESIZE); /* the mapping starts at a page */
+    (void)madvise((void *)(from - before), size + before, advice);
+}
+
+void file_map_release(const struct file_map *map, const void *at, size_t size)
+{
+    advise(map, at, size, MADV_DONTNEED);
+}
+
+void file_map_expect(const struct file_map *map, const void *at, size_t size)
+{
+    advise(map, at, size, MADV_WILLNEED);
+}
+
 enum weir_status file_read(const char *path, struct strbuf *out, struct weir_error *error)
 {
     bool is_stdin = strcmp(path, "-") == 0;

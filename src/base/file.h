@@ -18,6 +18,12 @@ struct file_map {
 enum weir_status file_map_open(const char *path, struct file_map *out, struct weir_error *error) WEIR_MUST_USE;
 void file_map_close(struct file_map *map); /* accepts a zeroed one */
 
+/* About the bytes [at, at + size) of the mapping; neither changes what they read as, and a zeroed map or bytes outside it are ignored.
+ * release: their pages leave this process's memory (not the system's cache of the file) until they are read again.
+ * expect: they will be read soon. */
+void file_map_release(const struct file_map *map, const void *at, size_t size);
+void file_map_expect(const struct file_map *map, const void *at, size_t size);
+
 /* Appends the whole file to `out`, whose maximum bounds it ("-" reads standard input). */
 enum weir_status file_read(const char *path, struct strbuf *out, struct weir_error *error) WEIR_MUST_USE;
 

@@ -3,6 +3,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* Remaining successful allocations plus one; 0 = injection off. Only tests write it. */
 static _Atomic size_t fail_countdown;
@@ -43,6 +45,48 @@ void *mem_aligned(size_t count, size_t size)
     void *memory = aligned_alloc(64, bytes ? bytes : 64);
     if (memory) memset(memory, 0, bytes);
     return memory;
+}
+
+/* AddressSanitizer watches the heap only: there pages come from it. */
+#if defined(__SANITIZE_ADDRESS__)
+enum { PAGES_FROM_HEAP = 1 };
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+enum { PAGES_FROM_HEAP = 1 };
+#else
+enum { PAGES_FROM_HEAP = 0 };
+#endif
+#else
+enum { PAGES_FROM_HEAP = 0 };
+#endif
+
+void *mem_pages(size_t bytes)
+{
+    if (PAGES_FROM_HEAP) return mem_aligned(bytes, 1);
+    if (allocation_must_fail()) return NULL;
+    void *pages = mmap(NULL, bytes ? bytes : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
+void mem_pages_free(void *pages, size_t bytes)
+{
+    if (PAGES_FROM_HEAP)
+        free(pages);
+    else if (pages)
+        (void)munmap(pages, bytes ? bytes : 1);
+}
+
+void mem_pages_huge(void *pages, size_t bytes)
+{
+    if (!PAGES_FROM_HEAP) (void)madvise(pages, bytes, MADV_HUGEPAGE);
+}
+
+void mem_pages_drop(void *at, size_t bytes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), skip = (page - (uintptr_t)at % page) % page;
+    if (PAGES_FROM_HEAP || bytes < skip) return;
+    size_t whole = (bytes - skip) / page * page;
+    if (whole) (void)madvise((uint8_t *)at + skip, whole, MADV_DONTNEED);
 }
 
 char *mem_text(const char *text, size_t size)

@@ -32,6 +32,15 @@ void *mem_resize(void *old, size_t count, size_t size);
 /* Zeroed, aligned to 64 bytes (a cache line, a zmm register); freed by free(). NULL on overflow or lack of memory. */
 void *mem_aligned(size_t count, size_t size);
 
+/* Zeroed whole pages from the system: nothing is resident until it is written, and everything goes back when freed. For what is
+ * large and lives long. NULL on overflow or lack of memory. Freed by mem_pages_free with the same size. */
+void *mem_pages(size_t bytes);
+void mem_pages_free(void *pages, size_t bytes); /* accepts NULL */
+/* The system may use huge pages for them: for memory that is soon filled as a whole. */
+void mem_pages_huge(void *pages, size_t bytes);
+/* Whole pages inside [at, at + bytes) of memory from mem_pages are zero again and no longer resident. */
+void mem_pages_drop(void *at, size_t bytes);
+
 /* A copy of `size` bytes with a NUL after them. NULL without memory. */
 char *mem_text(const char *text, size_t size);
 

@@ -39,7 +39,8 @@ static enum weir_status open_parts(struct weir_engine *engine, const char *path,
         return status;
     if (!options->no_tokenizer && (status = weir_tokenizer_open(engine->gguf, &engine->tokenizer, error)))
         return status;
-    if ((status = model_open(engine->gguf, level, options->ctx_tokens, engine->pool, &engine->model, error)))
+    if ((status = model_open(engine->gguf, level, options->ctx_tokens, &engine->model, error)) ||
+        (status = model_load(engine->model, engine->pool, error)))
         return status;
     const struct model_shape *shape = &engine->model->shape;
     if (engine->tokenizer && weir_tokenizer_size(engine->tokenizer) > shape->n_vocab)

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "gguf/gguf_internal.h"
+#include "gguf/residency.h"
 
 /* Takes over `map`, also on failure. */
 static enum weir_status open_bytes(struct file_map map, const void *bytes, size_t size, const char *name,
@@ -113,7 +114,21 @@ const struct weir_gguf_tensor *weir_gguf_find_tensor(const struct weir_gguf *ggu
     return at == NAME_NOT_FOUND ? NULL : &gguf->tensors[at];
 }
 
+/* ---- residency ----------------------------------------------------------------------------------------------------- */
+
+void gguf_release(const struct weir_gguf *gguf, const void *at, size_t size)
+{
+    file_map_release(&gguf->map, at, size);
+}
+
+void gguf_expect(const struct weir_gguf *gguf, const void *at, size_t size)
+{
+    file_map_expect(&gguf->map, at, size);
+}
+
 /* ---- fingerprint --------------------------------------------------------------------------------------------------- */
+
+enum { HASH_PIECE_BYTES = 1 << 20 };
 
 static void hash_u64(struct hash *hash, uint64_t value)
 {
@@ -124,13 +139,18 @@ static void hash_u64(struct hash *hash, uint64_t value)
 
 /* Sizes come before bytes, so that no two models feed the hash the same bytes. Where a tensor lies in the file and how the
  * file is padded does not count. */
-static void hash_tensor(struct hash *hash, const struct weir_gguf_tensor *tensor)
+static void hash_tensor(const struct weir_gguf *gguf, struct hash *hash, const struct weir_gguf_tensor *tensor)
 {
     hash_u64(hash, tensor->name.size);
     hash_add(hash, tensor->name.data, tensor->name.size);
     hash_u64(hash, (uint64_t)tensor->type);
     for (unsigned i = 0; i < WEIR_GGUF_DIMS_MAX; i++) hash_u64(hash, tensor->dims[i]);
-    hash_add(hash, tensor->data, tensor->size);
+    for (size_t done = 0; done < tensor->size;) { /* in pieces, so that the file does not become resident as a whole */
+        size_t piece = tensor->size - done < HASH_PIECE_BYTES ? tensor->size - done : HASH_PIECE_BYTES;
+        hash_add(hash, tensor->data + done, piece);
+        gguf_release(gguf, tensor->data + done, piece);
+        done += piece;
+    }
 }
 
 enum weir_status weir_gguf_fingerprint(const struct weir_gguf *gguf, char hex[65])
@@ -139,6 +159,6 @@ enum weir_status weir_gguf_fingerprint(const struct weir_gguf *gguf, char hex[65
     if (!hash) return WEIR_ERR_NOMEM;
     hash_u64(hash, gguf->values_end);
     hash_add(hash, gguf->bytes, gguf->values_end);
-    for (size_t i = 0; i < gguf->tensor_count; i++) hash_tensor(hash, &gguf->tensors[i]);
+    for (size_t i = 0; i < gguf->tensor_count; i++) hash_tensor(gguf, hash, &gguf->tensors[i]);
     return hash_finish(&hash, hex);
 }

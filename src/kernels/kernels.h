@@ -39,6 +39,12 @@ struct matrix {
                               NULL: this level computes the type from `blocks` */
 };
 
+/* Bytes of its blocks. */
+static inline size_t matrix_file_bytes(const struct matrix *m)
+{
+    return m->rows * (m->cols / weir_tensor_type_block_weights(m->type)) * weir_tensor_type_block_bytes(m->type);
+}
+
 /* Types the engine computes with (F32, F16, BF16, Q4_0 ... IQ4_XS). */
 bool matrix_type_supported(enum weir_tensor_type type);
 

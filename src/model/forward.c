@@ -241,6 +241,7 @@ enum weir_status forward_run(struct forward *f, const struct batch *batch, struc
     fill_rope(f, ROPE_GLOBAL);
     if (f->model->shape.has_local_rope) fill_rope(f, ROPE_LOCAL);
     thread_pool_run(f->pool, embed_rows, f, f->n, 16);
+    model_release_embedding(f->model);
     uint32_t layers = layers_to_run(f);
     for (uint32_t i = 0; i < layers; i++) {
         f->is_last = i + 1 == layers;

@@ -12,6 +12,27 @@ size_t kv_bytes_per_token(const struct model_shape *shape, enum weir_kv_type typ
     return (size_t)2 * shape->n_layers * shape->n_kv_heads * kv_row_bytes(type, shape->head_dim);
 }
 
+static size_t data_bytes(const struct kv *kv)
+{
+    return kv->layers * kv->layer_bytes;
+}
+
+/* Zeroed; of large ones nothing is resident until tokens are stored. */
+static bool allocate_data(struct kv *kv)
+{
+    size_t bytes = data_bytes(kv);
+    kv->data = bytes >= KV_PAGES_BYTES ? mem_pages(bytes) : mem_zero(bytes, 1);
+    return kv->data != NULL;
+}
+
+static void free_data(struct kv *kv)
+{
+    if (data_bytes(kv) >= KV_PAGES_BYTES)
+        mem_pages_free(kv->data, data_bytes(kv));
+    else
+        free(kv->data);
+}
+
 enum weir_status kv_open(const struct model_shape *shape, enum weir_kv_type type, uint32_t tokens, bool one_layer,
                          struct kv *parent, struct kv **out, struct weir_error *error)
 {
@@ -27,9 +48,7 @@ enum weir_status kv_open(const struct model_shape *shape, enum weir_kv_type type
     kv->layer_bytes = shape->n_kv_heads * kv->head_bytes;
     kv->heads = shape->n_kv_heads;
     kv->layers = one_layer ? 1 : shape->n_layers;
-    kv->data =
-        mem_zero(one_layer ? 1 : shape->n_layers, kv->layer_bytes); /* large ones are zero pages, taken when touched */
-    if (!kv->data) {
+    if (!allocate_data(kv)) {
         free(kv);
         return error_set(error, WEIR_ERR_NOMEM, "out of memory: keys and values of %u tokens", tokens);
     }
@@ -58,7 +77,7 @@ void kv_close(struct kv **handle)
     *handle = NULL;
     while (kv && --kv->references == 0) {
         struct kv *parent = kv->parent;
-        free(kv->data);
+        free_data(kv);
         free(kv);
         kv = parent;
     }
@@ -72,14 +91,17 @@ enum weir_status kv_grow(struct kv *kv, uint32_t tokens, struct weir_error *erro
     grown.k_bytes = kv->k_bytes / kv->capacity * grown.capacity;
     grown.head_bytes = 2 * grown.k_bytes;
     grown.layer_bytes = kv->heads * grown.head_bytes;
-    grown.data = mem_zero(kv->layers, grown.layer_bytes);
-    if (!grown.data) return error_set(error, WEIR_ERR_NOMEM, "out of memory: keys and values of %u tokens", tokens);
-    for (uint32_t layer = 0; layer < kv->layers; layer++)
+    if (!allocate_data(&grown))
+        return error_set(error, WEIR_ERR_NOMEM, "out of memory: keys and values of %u tokens", tokens);
+    bool is_pages = data_bytes(kv) >= KV_PAGES_BYTES;
+    for (uint32_t layer = 0; layer < kv->layers; layer++) {
         for (uint32_t head = 0; head < kv->heads; head++) {
             memcpy(kv_keys(&grown, layer, head), kv_keys(kv, layer, head), kv->k_bytes);
             memcpy(kv_values(&grown, layer, head), kv_values(kv, layer, head), kv->k_bytes);
         }
-    free(kv->data);
+        if (is_pages) mem_pages_drop(kv->data + layer * kv->layer_bytes, kv->layer_bytes); /* never hold both copies */
+    }
+    free_data(kv);
     *kv = grown;
     return WEIR_OK;
 }

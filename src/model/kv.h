@@ -15,7 +15,7 @@
 
 #include "model/model.h"
 
-enum { KV_BLOCK = 16 };
+enum { KV_BLOCK = 16, KV_PAGES_BYTES = 1 << 20 };
 
 struct kv {
     struct kv *parent; /* counted; NULL: this node starts the sequence */
@@ -27,7 +27,7 @@ struct kv {
     bool one_layer;
     uint32_t layers, heads;                  /* stored */
     size_t layer_bytes, head_bytes, k_bytes; /* strides; v lies k_bytes after k */
-    uint8_t *data;                           /* owned */
+    uint8_t *data; /* [layers][layer_bytes], owned: from mem_pages when KV_PAGES_BYTES or more, else from mem_zero */
 };
 
 /* `tokens` is rounded up to whole blocks. `parent` may be NULL; it gets one more reference. */

@@ -65,6 +65,8 @@ struct model_layer {
     struct matrix w_gate, w_up, w_down; /* [n_ff, n_embd] x2, [n_embd, n_ff] */
 };
 
+enum { MODEL_LAYER_MATRICES = 7 }; /* wq ... w_down */
+
 struct model;
 struct forward;
 
@@ -105,15 +107,21 @@ struct model {
 
     float *floats; /* arena of every float32 vector above, owned */
     size_t floats_used, floats_size;
-    uint8_t *tiles; /* arena of repacked weights, owned */
-    size_t tiles_bytes;
-    bool *tensor_taken; /* [tensor count] while loading: a tensor nobody takes is an error */
+    uint8_t *tiles;      /* pages of repacked weights, owned; NULL before model_load */
+    size_t tiles_bytes;  /* of them */
+    size_t mapped_bytes; /* of the file: matrices that this level computes from their blocks */
+    bool *tensor_taken;  /* [tensor count] while loading: a tensor nobody takes is an error */
 };
 
-/* Reads shapes and tensors of `gguf`, which must outlive the model, and repacks weights for `level` on `pool`. ctx_tokens: the longest
- * sequence it will run, at most ctx_train (else WEIR_ERR_TOO_LONG); 0: the family's choice, ctx_train but for longrope. */
-enum weir_status model_open(const struct weir_gguf *gguf, enum cpu_level level, uint32_t ctx_tokens,
-                            struct thread_pool *pool, struct model **out, struct weir_error *error) WEIR_MUST_USE;
+/* Reads shapes and tensors of `gguf`, which must outlive the model: everything is checked, and the memory it will take is known
+ * (tiles_bytes, mapped_bytes), but no matrix is read. ctx_tokens: the longest sequence it will run, at most ctx_train (else
+ * WEIR_ERR_TOO_LONG); 0: the family's choice, ctx_train but for longrope. */
+enum weir_status model_open(const struct weir_gguf *gguf, enum cpu_level level, uint32_t ctx_tokens, struct model **out,
+                            struct weir_error *error) WEIR_MUST_USE;
+/* Then repacks the matrices for the level, on `pool`. Needed before a forward pass. */
+enum weir_status model_load(struct model *model, struct thread_pool *pool, struct weir_error *error) WEIR_MUST_USE;
+/* Rows of the embedding that were read need not stay resident. */
+void model_release_embedding(const struct model *model);
 void model_close(struct model **model);
 
 /* ---- for the families, while loading ---- */
@@ -144,6 +152,8 @@ enum weir_status model_take_stacked(struct model *model, struct matrix *const *o
                                     struct weir_error *error) WEIR_MUST_USE;
 enum weir_status model_take_vector(struct model *model, const float **out, size_t size, const char *name_format,
                                    uint32_t layer, struct weir_error *error) WEIR_MUST_USE;
+/* For model_open: fills tiles_bytes and mapped_bytes. */
+void model_measure(struct model *model);
 bool model_has_tensor(const struct model *model, const char *name);
 /* A vector [n_rot/2] of rotary factors, each a number above 0. */
 enum weir_status model_take_rope_factors(struct model *model, const float **out, const char *name,

@@ -310,68 +310,6 @@ static enum weir_status allocate_arenas(struct model *model, struct weir_error *
     return WEIR_OK;
 }
 
-/* ---- tiles ---- */
-
-enum { LAYER_MATRICES = 7 };
-
-static void layer_matrices(struct model_layer *layer, struct matrix *out[LAYER_MATRICES])
-{
-    struct matrix *all[LAYER_MATRICES] = {&layer->wq,     &layer->wk,   &layer->wv,    &layer->wo,
-                                          &layer->w_gate, &layer->w_up, &layer->w_down};
-    memcpy(out, all, sizeof all);
-}
-
-static size_t matrix_tiles_bytes(const struct model *model, const struct matrix *m)
-{
-    if (!m->rows) return 0;
-    return (model->kernels.tiles_bytes(m->type, m->rows, m->cols) + 63) & ~(size_t)63;
-}
-
-struct repack_work {
-    const struct kernels *kernels;
-    const struct matrix *matrix;
-    uint8_t *tiles;
-};
-
-static void repack_strips(void *context, size_t begin, size_t end, unsigned worker)
-{
-    (void)worker;
-    struct repack_work *work = context;
-    work->kernels->repack(work->matrix, work->tiles, begin, end);
-}
-
-static void place_tiles(struct model *model, struct matrix *m, size_t *used, struct thread_pool *pool)
-{
-    size_t bytes = matrix_tiles_bytes(model, m);
-    if (!bytes) return;
-    struct repack_work work = {&model->kernels, m, model->tiles + *used};
-    thread_pool_run(pool, repack_strips, &work, (m->rows + TILE_ROWS - 1) / TILE_ROWS, 8);
-    m->tiles = work.tiles;
-    *used += bytes;
-}
-
-/* The embedding stays as it is (rows are read one by one); the output matrix and every layer's matrices get tiles. */
-static enum weir_status build_tiles(struct model *model, struct thread_pool *pool, struct weir_error *error)
-{
-    struct matrix *matrices[LAYER_MATRICES];
-    size_t total = matrix_tiles_bytes(model, &model->output);
-    for (uint32_t i = 0; i < model->shape.n_layers; i++) {
-        layer_matrices(&model->layers[i], matrices);
-        for (size_t j = 0; j < LAYER_MATRICES; j++) total += matrix_tiles_bytes(model, matrices[j]);
-    }
-    if (!total) return WEIR_OK;
-    model->tiles = mem_aligned(total, 1);
-    if (!model->tiles) return error_set(error, WEIR_ERR_NOMEM, "out of memory: %zu bytes of repacked weights", total);
-    model->tiles_bytes = total;
-    size_t used = 0;
-    place_tiles(model, &model->output, &used, pool);
-    for (uint32_t i = 0; i < model->shape.n_layers; i++) {
-        layer_matrices(&model->layers[i], matrices);
-        for (size_t j = 0; j < LAYER_MATRICES; j++) place_tiles(model, matrices[j], &used, pool);
-    }
-    return WEIR_OK;
-}
-
 static enum weir_status choose_family(struct model *model, struct weir_error *error)
 {
     const char *file = weir_gguf_name(model->gguf);
@@ -395,8 +333,8 @@ static enum weir_status check_context(const struct model *model, struct weir_err
                      weir_gguf_name(model->gguf), model->ctx_tokens, model->shape.ctx_train);
 }
 
-enum weir_status model_open(const struct weir_gguf *gguf, enum cpu_level level, uint32_t ctx_tokens,
-                            struct thread_pool *pool, struct model **out, struct weir_error *error)
+enum weir_status model_open(const struct weir_gguf *gguf, enum cpu_level level, uint32_t ctx_tokens, struct model **out,
+                            struct weir_error *error)
 {
     struct model *model = mem_zero(1, sizeof *model);
     if (!model) return error_nomem(error, "model");
@@ -407,14 +345,14 @@ enum weir_status model_open(const struct weir_gguf *gguf, enum cpu_level level, 
     if ((status = choose_family(model, error)) || (status = read_common_shape(model, error)) ||
         (status = check_context(model, error)) || (status = allocate_arenas(model, error)) ||
         (status = read_vocabulary_size(model, error)) || (status = model->family->read_shape(model, error)) ||
-        (status = read_tensors(model, error)) || (status = check_every_tensor_taken(model, error)) ||
-        (status = build_tiles(model, pool, error))) {
+        (status = read_tensors(model, error)) || (status = check_every_tensor_taken(model, error))) {
         model_close(&model);
         return status;
     }
     if (!model->ctx_tokens) model->ctx_tokens = model->shape.ctx_train;
     free(model->tensor_taken);
     model->tensor_taken = NULL;
+    model_measure(model);
     *out = model;
     return WEIR_OK;
 }
@@ -425,7 +363,7 @@ void model_close(struct model **handle)
     if (!model) return;
     free(model->layers);
     free(model->floats);
-    free(model->tiles);
+    mem_pages_free(model->tiles, model->tiles_bytes);
     free(model->tensor_taken);
     free(model);
     *handle = NULL;

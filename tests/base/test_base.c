@@ -41,6 +41,29 @@ static void memory_is_zeroed_and_aligned(void **state)
     free(text);
 }
 
+static void pages_are_zero_until_written_and_after_a_drop(void **state)
+{
+    (void)state;
+    enum { BYTES = 300000 };
+    uint8_t *pages = mem_pages(BYTES);
+    assert_non_null(pages);
+    mem_pages_huge(pages, BYTES);
+    for (size_t i = 0; i < BYTES; i++) {
+        assert_int_equal(pages[i], 0);
+        pages[i] = 1;
+    }
+    mem_pages_drop(pages + 100, BYTES - 200); /* whole pages inside; what is around them stays */
+    for (size_t i = 0; i < 100; i++) assert_int_equal(pages[i] + pages[BYTES - 1 - i], 2);
+    mem_pages_drop(pages, 10);
+    assert_int_equal(pages[0], 1);
+    mem_pages_free(pages, BYTES);
+    mem_pages_free(NULL, BYTES);
+    mem_fail_after(1);
+    pages = mem_pages(1);
+    mem_fail_after(0);
+    assert_null(pages);
+}
+
 static void the_nth_allocation_fails_and_all_after_it(void **state)
 {
     (void)state;
@@ -265,6 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_never_wrap),
         cmocka_unit_test(memory_is_zeroed_and_aligned),
+        cmocka_unit_test(pages_are_zero_until_written_and_after_a_drop),
         cmocka_unit_test(the_nth_allocation_fails_and_all_after_it),
         cmocka_unit_test(reader_stops_at_the_end_and_stays_failed),
         cmocka_unit_test(reader_takes_everything),

@@ -129,6 +129,53 @@ static void maps_files_and_refuses_the_rest(void **state)
     unlink(inside("pipe"));
 }
 
+enum { BIG_BYTES = 8 << 20 };
+
+/* Pages of files that are resident in this process (statm, third field), in bytes. */
+static size_t resident_file_bytes(void)
+{
+    struct strbuf text = STRBUF_MAX(1 << 12);
+    unsigned long size = 0, resident = 0, shared = 0;
+    check_status(file_read("/proc/self/statm", &text, NULL), WEIR_OK, NULL);
+    assert_int_equal(sscanf(text.data, "%lu %lu %lu", &size, &resident, &shared), 3);
+    strbuf_free(&text);
+    return shared * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static unsigned sum_of(const uint8_t *bytes, size_t size)
+{
+    unsigned sum = 0;
+    for (size_t i = 0; i < size; i++) sum += bytes[i];
+    return sum;
+}
+
+static void released_pages_leave_and_read_the_same(void **state)
+{
+    (void)state;
+    struct weir_error error = {0};
+    uint8_t *bytes = malloc(BIG_BYTES);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < BIG_BYTES; i++) bytes[i] = (uint8_t)(i * 7 + (i >> 12));
+    check_status(file_write_atomic(inside("f"), bytes, BIG_BYTES, &error), WEIR_OK, &error);
+    struct file_map map;
+    check_status(file_map_open(inside("f"), &map, &error), WEIR_OK, &error);
+    unsigned expected = sum_of(bytes, BIG_BYTES);
+    file_map_expect(&map, map.data, map.size);
+    assert_int_equal(sum_of(map.data, BIG_BYTES), expected);
+    size_t before = resident_file_bytes();
+    file_map_release(&map, map.data + 5000, BIG_BYTES - 6000);
+    size_t after = resident_file_bytes();
+    if (after + BIG_BYTES / 2 > before)
+        fail_msg("expected %d bytes fewer than %zu, found %zu", BIG_BYTES, before, after);
+    assert_memory_equal(map.data, bytes, BIG_BYTES);
+    file_map_release(&map, bytes, 100); /* of something else: ignored */
+    file_map_release(&map, map.data + BIG_BYTES - 1, 2);
+    file_map_expect(&(struct file_map){0}, bytes, 100);
+    assert_int_equal(sum_of(bytes, BIG_BYTES), expected);
+    file_map_close(&map);
+    free(bytes);
+}
+
 static void folders_are_made_with_their_parents(void **state)
 {
     (void)state;
@@ -151,6 +198,7 @@ int main(void)
         IN_FOLDER(failed_writes_leave_the_old_file_and_nothing_else),
         IN_FOLDER(reads_are_bounded),
         IN_FOLDER(maps_files_and_refuses_the_rest),
+        IN_FOLDER(released_pages_leave_and_read_the_same),
         IN_FOLDER(folders_are_made_with_their_parents),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
