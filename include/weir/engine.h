@@ -77,7 +77,21 @@ WEIR_API enum weir_status weir_session_open(struct weir_engine *engine, struct w
                                             struct weir_error *error) WEIR_MUST_USE;
 WEIR_API void weir_session_close(struct weir_session **session);
 WEIR_API size_t weir_session_length(const struct weir_session *session); /* tokens evaluated so far */
-WEIR_API void weir_session_reset(struct weir_session *session);          /* back to length 0 */
+/* The ids evaluated so far, [weir_session_length]; they live until the next call on the session. */
+WEIR_API const int32_t *weir_session_ids(const struct weir_session *session);
+/* Back to length 0, a fork to where it was forked; nothing happens while forks refer to it. */
+WEIR_API void weir_session_reset(struct weir_session *session);
+/* Forgets all tokens from `length` on, at most back to where a fork was forked. WEIR_ERR_INVALID while forks refer to it. */
+WEIR_API enum weir_status weir_session_cut(struct weir_session *session, size_t length,
+                                           struct weir_error *error) WEIR_MUST_USE;
+/* Cuts the session back to what it has in common with ids[0..count), so that evaluating ids[*common..count) makes it hold all of them.
+ * At least the last id is left over, since its logits are wanted. */
+WEIR_API enum weir_status weir_session_follow(struct weir_session *session, const int32_t *ids, size_t count,
+                                              size_t *common, struct weir_error *error) WEIR_MUST_USE;
+/* A new session that begins with what `session` holds and shares the memory of it. Until the fork is closed, `session` stays as
+ * it is (evaluating on it is WEIR_ERR_INVALID); it may be closed, the memory stays as long as a fork needs it. */
+WEIR_API enum weir_status weir_session_fork(struct weir_session *session, struct weir_session **out,
+                                            struct weir_error *error) WEIR_MUST_USE;
 
 /* Appends `count` tokens. When `logits` is not NULL it receives float32 logits: [n_vocab] of the last token, or with
  * `every_position` [count, n_vocab]. Fails, leaving the session as it was, on ids out of range or beyond the context. */

@@ -1,25 +1,59 @@
-/* A session: one kv node without children that grows with its tokens. */
+/* A session: one kv node that grows with its tokens, and their ids. A fork's node continues its parent's. */
+#include "engine/session.h"
+
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "engine/engine.h"
 
-enum { SESSION_TOKENS_FIRST = 256 };
-
-struct weir_session {
-    struct weir_engine *engine;
-    struct kv *kv;
+enum {
+    SESSION_TOKENS_FIRST = 256,
+    SESSION_FORKS_MAX = 32 /* forks of forks: attention walks a chain of nodes of bounded length */
 };
+
+static enum weir_status open_node(struct weir_session *session, struct kv *parent, struct weir_error *error)
+{
+    struct weir_engine *engine = session->engine;
+    uint32_t room = engine->ctx_tokens - (parent ? kv_end(parent) : 0);
+    uint32_t tokens = room < SESSION_TOKENS_FIRST ? room : SESSION_TOKENS_FIRST;
+    return kv_open(&engine->model->shape, engine->kv_type, tokens, false, parent, &session->kv, error);
+}
 
 enum weir_status weir_session_open(struct weir_engine *engine, struct weir_session **out, struct weir_error *error)
 {
     struct weir_session *session = mem_zero(1, sizeof *session);
     if (!session) return error_nomem(error, "session");
     session->engine = engine;
-    uint32_t tokens = engine->ctx_tokens < SESSION_TOKENS_FIRST ? engine->ctx_tokens : SESSION_TOKENS_FIRST;
-    enum weir_status status = kv_open(&engine->model->shape, engine->kv_type, tokens, false, NULL, &session->kv, error);
+    enum weir_status status = open_node(session, NULL, error);
     if (status) {
+        free(session);
+        return status;
+    }
+    *out = session;
+    return WEIR_OK;
+}
+
+static unsigned depth_of(const struct kv *kv)
+{
+    unsigned depth = 0;
+    for (; kv; kv = kv->parent) depth++;
+    return depth;
+}
+
+enum weir_status weir_session_fork(struct weir_session *parent, struct weir_session **out, struct weir_error *error)
+{
+    if (depth_of(parent->kv) >= SESSION_FORKS_MAX)
+        return error_set(error, WEIR_ERR_LIMIT, "a fork of a fork, %d deep: no more", SESSION_FORKS_MAX);
+    struct weir_session *session = mem_zero(1, sizeof *session);
+    if (!session) return error_nomem(error, "session");
+    session->engine = parent->engine;
+    enum weir_status status = tokens_append(&session->ids, parent->ids.ids, parent->ids.count, error);
+    engine_lock(parent->engine);
+    if (!status) status = open_node(session, parent->kv, error);
+    engine_unlock(parent->engine);
+    if (status) {
+        weir_tokens_free(&session->ids);
         free(session);
         return status;
     }
@@ -31,32 +65,91 @@ void weir_session_close(struct weir_session **handle)
 {
     struct weir_session *session = *handle;
     if (!session) return;
+    engine_lock(session->engine);
     kv_close(&session->kv);
+    engine_unlock(session->engine);
+    weir_tokens_free(&session->ids);
     free(session);
     *handle = NULL;
 }
 
 size_t weir_session_length(const struct weir_session *session)
 {
-    return session->kv->n_tokens;
+    return kv_end(session->kv);
+}
+
+const int32_t *weir_session_ids(const struct weir_session *session)
+{
+    return session->ids.ids;
+}
+
+static enum weir_status check_no_forks(struct weir_session *session, struct weir_error *error)
+{
+    engine_lock(session->engine);
+    bool has_forks = session->kv->references > 1;
+    engine_unlock(session->engine);
+    if (!has_forks) return WEIR_OK;
+    return error_set(error, WEIR_ERR_INVALID, "the session has forks that refer to it: close them first");
+}
+
+enum weir_status weir_session_cut(struct weir_session *session, size_t length, struct weir_error *error)
+{
+    if (length < session->kv->start || length > kv_end(session->kv))
+        return error_set(error, WEIR_ERR_INVALID, "the session can be cut to %u..%u tokens, not to %zu",
+                         session->kv->start, kv_end(session->kv), length);
+    if (length == kv_end(session->kv)) return WEIR_OK;
+    enum weir_status status = check_no_forks(session, error);
+    if (status) return status;
+    session->kv->n_tokens = (uint32_t)length - session->kv->start;
+    session->ids.count = length;
+    return WEIR_OK;
+}
+
+enum weir_status weir_session_follow(struct weir_session *session, const int32_t *ids, size_t count, size_t *common,
+                                     struct weir_error *error)
+{
+    size_t same = 0, most = count ? count - 1 : 0;
+    while (same < most && same < session->ids.count && session->ids.ids[same] == ids[same]) same++;
+    enum weir_status status = weir_session_cut(session, same, error);
+    if (!status) *common = same;
+    return status;
 }
 
 void weir_session_reset(struct weir_session *session)
 {
-    session->kv->n_tokens = 0;
+    enum weir_status status = weir_session_cut(session, session->kv->start, NULL);
+    (void)status; /* with forks it stays as it is */
 }
 
-static enum weir_status make_room(struct weir_session *session, size_t count, struct weir_error *error)
+enum weir_status session_make_room(struct weir_session *session, size_t count, struct weir_error *error)
 {
     struct kv *kv = session->kv;
-    uint32_t ctx = session->engine->ctx_tokens;
-    if (count > ctx - kv->n_tokens)
-        return error_set(error, WEIR_ERR_TOO_LONG, "%u tokens and %zu more do not fit a context of %u", kv->n_tokens,
-                         count, ctx);
-    uint32_t need = kv->n_tokens + (uint32_t)count, twice = kv->capacity * 2;
-    if (need <= kv->capacity) return WEIR_OK;
-    if (need < twice) need = twice < ctx ? twice : ctx;
-    return kv_grow(kv, need, error);
+    uint32_t ctx = session->engine->ctx_tokens, held = kv_end(kv);
+    enum weir_status status = check_no_forks(session, error);
+    if (status) return status;
+    if (count > ctx - held)
+        return error_set(error, WEIR_ERR_TOO_LONG, "%u tokens and %zu more do not fit a context of %u", held, count,
+                         ctx);
+    uint32_t need = kv->n_tokens + (uint32_t)count;
+    if (need > kv->capacity) {
+        uint32_t twice = kv->capacity * 2, most = ctx - kv->start;
+        if (need < twice) need = twice < most ? twice : most;
+        if ((status = kv_grow(kv, need, error))) return status;
+    }
+    size_t noted = session->ids.count;
+    if (noted + count <= session->ids.capacity) return WEIR_OK;
+    size_t capacity = (size_t)kv->start + kv->capacity;
+    int32_t *ids = mem_resize(session->ids.ids, capacity, sizeof *ids);
+    if (!ids) return error_nomem(error, "session");
+    session->ids.ids = ids;
+    session->ids.capacity = capacity;
+    return WEIR_OK;
+}
+
+void session_note(struct weir_session *session, const int32_t *ids, size_t count)
+{
+    memcpy(session->ids.ids + session->ids.count, ids, count * sizeof *ids);
+    session->ids.count += count;
 }
 
 enum weir_status weir_session_eval(struct weir_session *session, const int32_t *ids, size_t count, bool every_position,
@@ -64,10 +157,11 @@ enum weir_status weir_session_eval(struct weir_session *session, const int32_t *
 {
     struct weir_engine *engine = session->engine;
     enum weir_status status;
-    if ((status = engine_check_ids(engine, ids, count, error)) || (status = make_room(session, count, error)))
+    if ((status = engine_check_ids(engine, ids, count, error)) || (status = session_make_room(session, count, error)))
         return status;
     engine_lock(engine);
     status = engine_append(engine, session->kv, ids, count, every_position, logits, error);
     engine_unlock(engine);
+    if (!status && count) session_note(session, ids, count);
     return status;
 }
