@@ -4,8 +4,8 @@
 
 For each case of FOLDER/real-*.json: the token ids are equal; the best next token is equal wherever the reference's two best
 logits are more than 0.3 apart (closer ones may be swapped by quantised arithmetic; the column "best token" says where they were);
-the mean negative log-likelihood of the text is within 0.05. The relative RMS error over the 20 best logits is printed beside
-llama.cpp's own over all of them.
+the mean negative log-likelihood of the text is within 0.05; and `weir generate` puts the best next token first too. The relative
+RMS error over the 20 best logits is printed beside llama.cpp's own over all of them.
 
 The bound on the likelihood is a guess, not derived. Measured: at most 0.0494 (SmolLM2 Q4_1, case 4) and 0.0362 (Gemma 3 270M
 Q4_K_M, case 0), the same at the levels ref, avx2 and avx512vnni. It comes from the products with quantised weights, which round
@@ -13,6 +13,7 @@ activations to 8 bits: with the same weights written as float32 (run at avx512vn
 the latter of the size that llama.cpp's gelu table explains. So a change of that rounding may cross the bound without being wrong;
 compare float32 weights before widening it.
 """
+import json
 import sys
 
 import common
@@ -20,6 +21,20 @@ import common
 TOP1_MARGIN = 0.3
 NLL_BOUND = 0.05
 CTX = 512
+
+
+def check_generated(options, level, model, case):
+    """What `weir generate` makes of the same text: its prompt has as many tokens, and its first token is the best one."""
+    found = json.loads(common.run_weir(options.weir, level, "generate", "-m", model, "-p", case["text"], "--special", "-n", "1", "--temp", "0",
+                                       "--json", "--logprobs", "2", "--ctx", str(CTX), "--kv", "f32"))
+    (best, best_logit), (_, second_logit) = case["top20"][0], case["top20"][1]
+    wrong = []
+    if found["prompt_tokens"] != len(case["tokens"]):
+        wrong.append(f"weir generate: a prompt of {found['prompt_tokens']} tokens, expected {len(case['tokens'])}")
+    top = [row[0]["id"] for row in found["top_logprobs"]]
+    if best_logit - second_logit > TOP1_MARGIN and (found["ids"], top) != ([best], [best]):
+        wrong.append(f"weir generate: first token {found['ids']}, most probable {top}, expected {best}")
+    return wrong
 
 
 def check_case(options, level, model, case):
@@ -37,6 +52,7 @@ def check_case(options, level, model, case):
     found_best = max(range(n_vocab), key=last.__getitem__)
     if best_logit - second_logit > TOP1_MARGIN and found_best != best:
         wrong.append(f"best next token {found_best}, expected {best} (ahead by {best_logit - second_logit:.2f})")
+    wrong += check_generated(options, level, model, case)
     best_cell = "same" if found_best == best else "differs"
     nll = common.mean_nll(values, ids)
     if not abs(nll - case["mean_nll_of_text"]) <= NLL_BOUND:
