@@ -23,8 +23,8 @@ struct command {
     int (*run)(int argc, char **argv); /* argv[0] is "weir NAME"; returns enum cli_exit */
 };
 
-extern const struct command command_inspect, command_tokenize, command_logits, command_bench, command_classify,
-    command_tune, command_report, command_generate, command_certify, command_eval;
+extern const struct command command_inspect, command_tokenize, command_template, command_logits, command_bench,
+    command_classify, command_tune, command_report, command_generate, command_certify, command_eval;
 
 /* Prints "weir: TEXT" and returns the exit status that belongs to error->status. */
 int cli_fail(const struct weir_error *error);

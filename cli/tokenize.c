@@ -1,6 +1,5 @@
 /* weir tokenize: standard input to token ids. */
 #include <argp.h>
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 
 #include "cli.h"
 #include "models.h"
+#include "slurp.h"
 #include "weir/gguf.h"
 #include "weir/tokenizer.h"
 
@@ -59,29 +59,6 @@ static const struct argp parser = {
     .parser = parse,
     .doc = "Prints the token ids of standard input, separated by spaces. The model file may hold only a vocabulary."};
 
-/* All of standard input, owned by the caller. */
-static int read_text(char **text, size_t *size)
-{
-    size_t capacity = 1 << 16, used = 0;
-    char *bytes = malloc(capacity);
-    while (bytes && used < TEXT_BYTES_MAX) {
-        size_t got = fread(bytes + used, 1, capacity - used, stdin);
-        used += got;
-        if (!got) break;
-        if (used < capacity) continue;
-        capacity *= 2;
-        char *more = realloc(bytes, capacity);
-        if (!more) free(bytes);
-        bytes = more;
-    }
-    if (!bytes) return cli_nomem();
-    *text = bytes;
-    *size = used;
-    if (ferror(stdin)) return cli_say(CLI_FAILED, "cannot read standard input: %s", strerror(errno));
-    if (used >= TEXT_BYTES_MAX) return cli_say(CLI_FAILED, "standard input holds more than %d bytes", TEXT_BYTES_MAX);
-    return CLI_DONE;
-}
-
 static int print_ids(const struct weir_tokenizer *tokenizer, const char *text, size_t size, unsigned flags,
                      struct weir_tokens *tokens)
 {
@@ -115,7 +92,7 @@ static int tokenize(const struct weir_tokenizer *tokenizer, const struct argumen
     char *text = NULL;
     size_t size = 0;
     struct weir_tokens tokens = {0};
-    int status = read_text(&text, &size);
+    int status = slurp("-", TEXT_BYTES_MAX, &text, &size);
     if (!status) status = (args->lines ? print_lines : print_ids)(tokenizer, text, size, args->flags, &tokens);
     weir_tokens_free(&tokens);
     free(text);

@@ -123,9 +123,10 @@ static enum weir_status repeat(struct tpl_run *r, const struct tpl_value *value,
     struct tpl_builder builder = {.arena = &r->arena};
     struct tpl_list *list = tpl_list_new(r, 0);
     if (!list) return tpl_nomem(r);
+    enum weir_status status = tpl_check_plain(r, value, "a multiple");
+    if (status) return status;
     for (int64_t i = 0; i < count; i++) {
-        enum weir_status status =
-            tpl_step(r, value->type == TPL_STRING ? value->as.text.size / 64 : value->as.list->count);
+        status = tpl_step(r, value->type == TPL_STRING ? value->as.text.size / 64 : value->as.list->count);
         if (status) return status;
         bool ok = true;
         if (value->type == TPL_STRING) ok = tpl_add(&builder, value->as.text);
@@ -150,7 +151,10 @@ enum weir_status tpl_binary(struct tpl_run *r, int op, const struct tpl_value *a
     double x, y;
     if (tpl_integer(a, &i) && tpl_integer(b, &j)) return integer_op(r, op, i, j, out);
     if (tpl_number(a, &x) && tpl_number(b, &y)) return real_op(r, op, x, y, out);
-    if (op == '+' && a->type == TPL_STRING && b->type == TPL_STRING) return add_texts(r, a->as.text, b->as.text, out);
+    if (op == '+' && a->type == TPL_STRING && b->type == TPL_STRING) {
+        bool is_markup = a->as.text.is_markup || b->as.text.is_markup;
+        return (is_markup ? tpl_add_markup : add_texts)(r, a->as.text, b->as.text, out);
+    }
     if (op == '+' && (a->type == TPL_LIST || a->type == TPL_TUPLE) && a->type == b->type)
         return add_lists(r, a, b, out);
     if (op == '*' && repeats(a) && tpl_integer(b, &j)) return repeat(r, a, j, out);
@@ -321,7 +325,8 @@ static enum weir_status eval_slice(struct tpl_run *r, const struct tpl_node *nod
     if (status) return status;
     if (value.type == TPL_UNDEFINED) return tpl_fail_undefined(r, &value);
     if (!repeats(&value)) return tpl_fail(r, WEIR_ERR_INVALID, "'%s' object cannot be sliced", tpl_type_name(&value));
-    status = tpl_iterate(r, &value, &items);
+    status = tpl_check_plain(r, &value, "a part");
+    if (!status) status = tpl_iterate(r, &value, &items);
     if (!status) status = slice_bounds(r, node->list, (int64_t)items->count, bounds);
     if (status) return status;
     struct tpl_list *part = tpl_list_new(r, 0);
@@ -383,7 +388,7 @@ static enum weir_status eval_call(struct tpl_run *r, const struct tpl_node *node
     enum weir_status status = tpl_eval(r, node->a, &callee);
     if (!status) status = tpl_eval_args(r, node->list, &args);
     if (status) return status;
-    r->line = node->line;
+    r->place = node->place;
     return tpl_call(r, &callee, &args, out);
 }
 
@@ -394,7 +399,7 @@ static enum weir_status eval_filter(struct tpl_run *r, const struct tpl_node *no
     enum weir_status status = tpl_eval(r, node->a, &value);
     if (!status) status = tpl_eval_args(r, node->list, &args);
     if (status) return status;
-    r->line = node->line;
+    r->place = node->place;
     return tpl_filter(r, node->name, &value, &args, out);
 }
 
@@ -406,7 +411,7 @@ static enum weir_status eval_test(struct tpl_run *r, const struct tpl_node *node
     enum weir_status status = tpl_eval(r, node->a, &value);
     if (!status) status = tpl_eval_args(r, node->list, &args);
     if (status) return status;
-    r->line = node->line;
+    r->place = node->place;
     status = tpl_test(r, node->name, &value, &args, &result);
     *out = tpl_bool(result);
     return status;
@@ -424,7 +429,7 @@ static enum weir_status eval_pair(struct tpl_run *r, const struct tpl_node *node
     }
     status = tpl_eval(r, node->b, &b);
     if (status) return status;
-    r->line = node->line;
+    r->place = node->place;
     return node->kind == TPL_E_ITEM ? tpl_item(r, &a, &b, out) : tpl_binary(r, node->op, &a, &b, out);
 }
 
@@ -463,7 +468,7 @@ static enum weir_status eval_one(struct tpl_run *r, const struct tpl_node *node,
         return eval_condition(r, node, out);
     case TPL_E_ATTR:
         status = tpl_eval(r, node->a, &value);
-        r->line = node->line;
+        r->place = node->place;
         return status ? status : tpl_attribute(r, &value, node->name, out);
     case TPL_E_SLICE:
         return eval_slice(r, node, out);
@@ -482,7 +487,7 @@ enum weir_status tpl_eval(struct tpl_run *r, const struct tpl_node *node, struct
 {
     enum weir_status status = tpl_enter(r);
     if (status) return status;
-    r->line = node->line;
+    r->place = node->place;
     status = eval_one(r, node, out);
     tpl_leave(r);
     return status;

@@ -14,14 +14,15 @@ static enum weir_status new_node(struct tpl_parser *p, enum tpl_kind kind, struc
     return *out ? WEIR_OK : tpl_out_of_memory(p->error);
 }
 
-/* A node of `kind` over a and b. */
+/* A node of `kind` over a and b: where a is, but for what is looked up by the name that stands here. */
 static enum weir_status pair(struct tpl_parser *p, enum tpl_kind kind, int op, struct tpl_node *a, struct tpl_node *b,
                              struct tpl_node **out)
 {
     struct tpl_node *node;
     enum weir_status status = new_node(p, kind, &node);
     if (status) return status;
-    node->line = a ? a->line : node->line;
+    bool is_named = kind == TPL_E_FILTER || kind == TPL_E_TEST || kind == TPL_E_ATTR;
+    if (a && !is_named) node->place = a->place;
     node->op = op;
     node->a = a;
     node->b = b;

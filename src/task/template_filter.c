@@ -69,6 +69,23 @@ static enum weir_status filter_string(struct tpl_run *r, value_in value, const s
     return status;
 }
 
+static enum weir_status filter_safe(struct tpl_run *r, value_in value, const struct tpl_args *args,
+                                    struct tpl_value *out)
+{
+    enum weir_status status = filter_string(r, value, args, out);
+    if (!status) out->as.text.is_markup = true;
+    return status;
+}
+
+/* Filters that do with markup what they do with any text. */
+static bool takes_markup(struct tpl_text name)
+{
+    static const char *const names[] = {"safe", "string", "default", "d", "length", "count", "tojson"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (tpl_text_is(name, names[i])) return true;
+    return false;
+}
+
 /* A filter that is a method of str: upper, lower, title, capitalize, replace. */
 static enum weir_status as_method(struct tpl_run *r, const char *name, value_in value, const struct tpl_args *args,
                                   struct tpl_value *out)
@@ -104,7 +121,8 @@ static enum weir_status filter_replace(struct tpl_run *r, value_in value, const 
     return as_method(r, "replace", value, args, out);
 }
 
-/* Every line but the first (and, with `first`, that one too) gets `width` spaces before it; empty ones only with `blank`. */
+/* Every line but the first (and, with `first`, that one too) gets `width` spaces before it; empty ones only with `blank`. Lines are those of
+ * str.splitlines, of the text with a line feed added, and come out joined by line feeds (jinja2, do_indent). */
 static enum weir_status filter_indent(struct tpl_run *r, value_in value, const struct tpl_args *args,
                                       struct tpl_value *out)
 {
@@ -123,14 +141,14 @@ static enum weir_status filter_indent(struct tpl_run *r, value_in value, const s
     }
     if (spaces > 4096) return tpl_fail(r, WEIR_ERR_LIMIT, "`indent` by more than 4096");
     bool first = flag_arg(tpl_arg(args, 1, "first"), false), blank = flag_arg(tpl_arg(args, 2, "blank"), false);
-    struct tpl_builder b = {.arena = &r->arena};
-    bool ok = true;
-    for (size_t begin = 0, end; ok && begin <= text.size; begin = end + 1) {
-        const char *feed = begin < text.size ? memchr(text.data + begin, '\n', text.size - begin) : NULL;
-        end = feed ? (size_t)(feed - text.data) : text.size;
-        bool indents = begin == 0 ? first : blank || end > begin;
+    struct tpl_builder b = {.arena = &r->arena}, ended = {.arena = &r->arena};
+    bool ok = tpl_add(&ended, text) && tpl_add_bytes(&ended, "\n", 1, TPL_DATA), is_first = true;
+    struct tpl_text line, feed = {.data = "\n", .size = 1, .origin = TPL_DATA};
+    for (size_t at = 0; ok && tpl_next_line(tpl_built(&ended), &at, &line); is_first = false) {
+        bool indents = is_first ? first : blank || line.size;
+        ok = is_first || tpl_add(&b, feed);
         for (int64_t i = 0; ok && indents && i < spaces; i++) ok = tpl_add(&b, unit);
-        ok = ok && tpl_add(&b, tpl_text_part(text, begin, feed ? end + 1 : end));
+        ok = ok && tpl_add(&b, line);
     }
     if (!ok) return tpl_nomem(r);
     *out = tpl_string(tpl_built(&b));
@@ -557,7 +575,7 @@ enum weir_status tpl_filter(struct tpl_run *r, struct tpl_text name, const struc
         const char *const *names;
     } filters[] = {{"trim", filter_trim, 1, trim_names},
                    {"string", filter_string, 0, no_names},
-                   {"safe", filter_string, 0, no_names},
+                   {"safe", filter_safe, 0, no_names},
                    {"upper", filter_upper, 0, no_names},
                    {"lower", filter_lower, 0, no_names},
                    {"capitalize", filter_capitalize, 0, no_names},
@@ -590,6 +608,7 @@ enum weir_status tpl_filter(struct tpl_run *r, struct tpl_text name, const struc
     for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
         if (!tpl_text_is(name, filters[i].name)) continue;
         status = tpl_check_args(r, filters[i].name, args, filters[i].count_max, filters[i].names);
+        if (!status && !takes_markup(name)) status = tpl_check_plain(r, value, filters[i].name);
         if (!status) status = filters[i].run(r, value, args, out);
         tpl_leave(r);
         return status;

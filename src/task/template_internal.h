@@ -5,6 +5,7 @@
  * template_value.c   values: truth, equality, lookup     template_text.c   texts with origins, Unicode helpers
  * template_print.c   str(), repr() and tojson            template_eval.c   expressions -> values
  * template_filter.c, template_test.c, template_method.c  what follows `|`, `is` and `.`
+ * template_markup.c  what `safe` makes of a text
  * template_run.c     statements -> output                template.c        the API, JSON in, pieces out
  *
  * Every value lives in the arena of its rendering and is never freed alone. The Python semantics that are copied are those
@@ -24,6 +25,7 @@
 #define tpl_fail(r, status, ...) ((void)tpl_report(r, status, __VA_ARGS__), (status))
 #define tpl_fail_undefined(r, value) ((void)tpl_report_undefined(r, value), WEIR_ERR_INVALID)
 #define tpl_nomem(r) (tpl_report_nomem(r) == WEIR_ERR_LIMIT ? WEIR_ERR_LIMIT : WEIR_ERR_NOMEM)
+#define TPL_PLACE "chat template, line %u, column %u: "
 #define tpl_out_of_memory(error) ((void)error_nomem(error, "chat template"), WEIR_ERR_NOMEM)
 
 /* --- arena ----------------------------------------------------------------------------------------------------------- */
@@ -47,6 +49,7 @@ struct tpl_text {
     size_t size;
     const uint8_t *origins; /* [size] of enum tpl_origin, or NULL: all bytes are of `origin` */
     uint8_t origin;
+    bool is_markup; /* Python's Markup: template_markup.c */
 };
 
 struct tpl_builder { /* a text that grows; memory from the arena */
@@ -78,6 +81,8 @@ size_t tpl_char_count(struct tpl_text text);
 uint32_t tpl_char_at(const char *at, size_t size);                      /* of one code point of tpl_char_size bytes */
 bool tpl_is_space(uint32_t code);                                       /* str.isspace */
 struct tpl_text tpl_strip(struct tpl_text text, bool left, bool right); /* white space */
+/* str.splitlines: the line at *at without its end, *at moved past that; false when no line is left. */
+bool tpl_next_line(struct tpl_text text, size_t *at, struct tpl_text *line);
 struct tpl_text tpl_strip_chars(struct tpl_text text, struct tpl_text chars, bool left, bool right);
 
 /* --- values ---------------------------------------------------------------------------------------------------------- */
@@ -199,9 +204,13 @@ enum tpl_kind {
     TPL_S_CONTINUE
 };
 
+struct tpl_place { /* in the source, from 1; columns count code points */
+    unsigned line, column;
+};
+
 struct tpl_node {
     enum tpl_kind kind;
-    unsigned line;
+    struct tpl_place place;
     int op; /* a token code of template_lexer.c */
     struct tpl_text name;
     struct tpl_value constant;
@@ -234,7 +243,7 @@ enum tpl_token_code {
 
 struct tpl_token {
     int code;
-    unsigned line;
+    struct tpl_place place;
     struct tpl_text text; /* DATA, NAME, STRING (decoded) */
     int64_t integer;
     double real;
@@ -257,10 +266,10 @@ struct template
 enum weir_status tpl_lex(struct tpl_parser *p, const char *source, size_t size) WEIR_MUST_USE;
 enum weir_status tpl_parse(struct tpl_parser *p, struct tpl_node **body) WEIR_MUST_USE;
 
-/* Shared by the two parser files. tpl_syntax: "chat template, line 3: ..." at the current token. */
+/* Shared by the two parser files. tpl_syntax: "chat template, line 3, column 9: ..." at the current token. */
 enum weir_status tpl_report_syntax(struct tpl_parser *p, enum weir_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-struct tpl_node *tpl_node(struct tpl_parser *p, enum tpl_kind kind); /* at the current line; NULL without memory */
+struct tpl_node *tpl_node(struct tpl_parser *p, enum tpl_kind kind); /* at the current token; NULL without memory */
 enum weir_status tpl_expect(struct tpl_parser *p, int code, const char *what) WEIR_MUST_USE;
 bool tpl_accept(struct tpl_parser *p, int code);
 bool tpl_accept_name(struct tpl_parser *p, const char *name);
@@ -304,12 +313,12 @@ struct tpl_run {
     struct tpl_scope *scope;
     struct tpl_builder *out;
     const struct tm *now;
-    unsigned line; /* of the node being evaluated, for errors */
+    struct tpl_place place; /* of the node being evaluated, for errors */
     unsigned depth;
     size_t steps;
 };
 
-/* "chat template, line 3: ..." */
+/* "chat template, line 3, column 9: ..." */
 enum weir_status tpl_report(struct tpl_run *r, enum weir_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 enum weir_status tpl_report_nomem(struct tpl_run *r); /* memory or TEMPLATE_MEMORY_BYTES_MAX ran out */
@@ -361,6 +370,12 @@ struct tpl_json_options {
 };
 enum weir_status tpl_tojson(struct tpl_run *r, const struct tpl_value *value, const struct tpl_json_options *options,
                             struct tpl_text *out) WEIR_MUST_USE;
+
+/* Texts that went through `safe`. */
+enum weir_status tpl_add_markup(struct tpl_run *r, struct tpl_text a, struct tpl_text b,
+                                struct tpl_value *out) WEIR_MUST_USE; /* a + b, where at least one is markup */
+/* WEIR_ERR_UNSUPPORTED, "`what` of a text that ...", when the value is markup. */
+enum weir_status tpl_check_plain(struct tpl_run *r, const struct tpl_value *value, const char *what) WEIR_MUST_USE;
 
 /* Evaluating. */
 enum weir_status tpl_eval(struct tpl_run *r, const struct tpl_node *node, struct tpl_value *out) WEIR_MUST_USE;

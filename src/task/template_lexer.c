@@ -15,15 +15,15 @@
 
 struct lexer {
     struct tpl_parser *p;
-    const char *at, *end; /* of the normalised source */
-    unsigned line;
+    const char *at, *end;   /* of the normalised source */
+    struct tpl_place place; /* of `at` */
     size_t capacity;
     bool line_starting; /* the last thing before `at` ended in a line feed, or nothing was before it */
 };
 
 static enum weir_status fail(struct lexer *l, enum weir_status status, const char *what)
 {
-    return error_set(l->p->error, status, "chat template, line %u: %s", l->line, what);
+    return error_set(l->p->error, status, TPL_PLACE "%s", l->place.line, l->place.column, what);
 }
 
 static enum weir_status add_token(struct lexer *l, struct tpl_token token)
@@ -42,13 +42,17 @@ static enum weir_status add_token(struct lexer *l, struct tpl_token token)
 
 static enum weir_status add_code(struct lexer *l, int code)
 {
-    return add_token(l, (struct tpl_token){.code = code, .line = l->line});
+    return add_token(l, (struct tpl_token){.code = code, .place = l->place});
 }
 
-/* Moves past `count` bytes, counting lines. */
+/* Moves past `count` bytes, counting lines and characters. */
 static void advance(struct lexer *l, size_t count)
 {
-    for (size_t i = 0; i < count; i++) l->line += l->at[i] == '\n';
+    for (size_t i = 0; i < count; i++) {
+        bool is_feed = l->at[i] == '\n', is_tail = ((unsigned char)l->at[i] & 0xc0) == 0x80;
+        l->place.line += is_feed;
+        l->place.column = is_feed ? 1 : l->place.column + !is_tail;
+    }
     if (count) l->line_starting = l->at[count - 1] == '\n';
     l->at += count;
 }
@@ -114,16 +118,17 @@ static size_t kept_before(const struct lexer *l, const char *tag, char sign, boo
 static enum weir_status add_data(struct lexer *l, const char *text, size_t size)
 {
     if (size == 0) return WEIR_OK;
-    return add_token(l, (struct tpl_token){.code = TPL_T_DATA, .line = l->line, .text = {.data = text, .size = size}});
+    return add_token(l,
+                     (struct tpl_token){.code = TPL_T_DATA, .place = l->place, .text = {.data = text, .size = size}});
 }
 
 static enum weir_status lex_comment(struct lexer *l, size_t begin_size)
 {
-    unsigned line = l->line;
+    struct tpl_place begin = l->place;
     advance(l, begin_size);
     while (left(l) && !at_tag_end(l, "#}", true)) advance(l, 1);
     if (!left(l)) {
-        l->line = line;
+        l->place = begin;
         return fail(l, WEIR_ERR_FORMAT, "a comment is not closed");
     }
     pass_tag_end(l, true);
@@ -222,7 +227,7 @@ static enum weir_status lex_string(struct lexer *l)
     while (end < l->end && *end != quote) end += *end == '\\' && l->end - end > 1 ? 2 : 1;
     if (end >= l->end) return fail(l, WEIR_ERR_FORMAT, "a string is not closed");
     struct tpl_token token = {
-        .code = TPL_T_STRING, .line = l->line, .text = {.data = begin, .size = (size_t)(end - begin)}};
+        .code = TPL_T_STRING, .place = l->place, .text = {.data = begin, .size = (size_t)(end - begin)}};
     if (memchr(begin, '\\', token.text.size)) {
         struct tpl_builder b = {.arena = l->p->arena};
         for (const char *at = begin; at < end;) {
@@ -268,7 +273,7 @@ static enum weir_status lex_number(struct lexer *l)
     text[n] = 0;
     if (!is_float && n > 1 && text[0] == '0')
         return fail(l, WEIR_ERR_UNSUPPORTED, "a number with leading zeros is not supported");
-    struct tpl_token token = {.code = is_float ? TPL_T_FLOAT : TPL_T_INT, .line = l->line};
+    struct tpl_token token = {.code = is_float ? TPL_T_FLOAT : TPL_T_INT, .place = l->place};
     errno = 0;
     if (is_float)
         token.real = strtod(text, NULL);
@@ -288,25 +293,32 @@ static enum weir_status lex_operator(struct lexer *l)
                    {">=", TPL_T_GE}, {"//", TPL_T_FLOORDIV}, {"**", TPL_T_POW}};
     for (size_t i = 0; i < sizeof doubles / sizeof *doubles; i++) {
         if (!looking_at(l, doubles[i].text)) continue;
+        enum weir_status status = add_code(l, doubles[i].code);
         advance(l, 2);
-        return add_code(l, doubles[i].code);
+        return status;
     }
     char c = *l->at;
     if (!c || !strchr("+-/*%~[](){}<>=.:|,;", c))
         return fail(l, WEIR_ERR_FORMAT, "an unexpected character in an expression");
+    enum weir_status status = add_code(l, c);
     advance(l, 1);
-    return add_code(l, c);
+    return status;
 }
 
 /* The tokens of one tag up to its end mark, which counts only outside brackets. */
-static enum weir_status lex_tag(struct lexer *l, bool is_print)
+static enum weir_status lex_tag(struct lexer *l, bool is_print, size_t begin_size)
 {
+    struct tpl_place begin = l->place;
+    advance(l, begin_size);
     const char *mark = is_print ? "}}" : "%}";
     unsigned brackets = 0;
     enum weir_status status = add_code(l, is_print ? TPL_T_PRINT_BEGIN : TPL_T_BLOCK_BEGIN);
     while (!status) {
         advance(l, space_size(l->at, l->end));
-        if (!left(l)) return fail(l, WEIR_ERR_FORMAT, "a tag is not closed");
+        if (!left(l)) {
+            l->place = begin;
+            return fail(l, WEIR_ERR_FORMAT, "a tag is not closed");
+        }
         if (brackets == 0 && at_tag_end(l, mark, !is_print)) {
             status = add_code(l, is_print ? TPL_T_PRINT_END : TPL_T_BLOCK_END);
             pass_tag_end(l, !is_print);
@@ -316,7 +328,7 @@ static enum weir_status lex_tag(struct lexer *l, bool is_print)
         size_t name = name_size(l);
         if (name) {
             status = add_token(
-                l, (struct tpl_token){.code = TPL_T_NAME, .line = l->line, .text = {.data = l->at, .size = name}});
+                l, (struct tpl_token){.code = TPL_T_NAME, .place = l->place, .text = {.data = l->at, .size = name}});
             advance(l, name);
         } else if (c == '\'' || c == '"') {
             status = lex_string(l);
@@ -346,7 +358,7 @@ static bool at_raw(const struct lexer *l, size_t begin_size)
 
 static enum weir_status lex_source(struct lexer *l)
 {
-    l->line = 1;
+    l->place = (struct tpl_place){1, 1};
     l->line_starting = true;
     while (left(l)) {
         const char *tag = find_tag(l->at, l->end);
@@ -365,8 +377,7 @@ static enum weir_status lex_source(struct lexer *l)
         if (tag[1] == '#') {
             status = lex_comment(l, begin_size);
         } else {
-            advance(l, begin_size);
-            status = lex_tag(l, tag[1] == '{');
+            status = lex_tag(l, tag[1] == '{', begin_size);
         }
         if (status) return status;
     }

@@ -137,25 +137,18 @@ static enum weir_status split(struct tpl_run *r, struct tpl_text text, const str
     return tpl_step(r, text.size / 64);
 }
 
-/* At "\n" and "\r\n"; other line boundaries of Python's are refused, not ignored. */
 static enum weir_status splitlines(struct tpl_run *r, const struct tpl_value *self, const struct tpl_args *args,
                                    struct tpl_value *out)
 {
-    struct tpl_text text = self->as.text;
     struct tpl_list *list = tpl_list_new(r, 0);
     if (!list) return tpl_nomem(r);
-    if (args->count || !tpl_text_is_ascii(text)) return unsupported(r, self, TPL_TEXT("splitlines"));
-    for (size_t at = 0; at < text.size;) {
-        const char *feed = memchr(text.data + at, '\n', text.size - at);
-        size_t end = feed ? (size_t)(feed - text.data) : text.size, next = feed ? end + 1 : end;
-        if (feed && end > at && text.data[end - 1] == '\r') end--;
-        for (size_t i = at; i < end; i++)
-            if (strchr("\r\v\f\x1c\x1d\x1e", text.data[i])) return unsupported(r, self, TPL_TEXT("splitlines"));
-        if (!tpl_list_add(r, list, tpl_string(tpl_text_part(text, at, end)))) return tpl_nomem(r);
-        at = next;
+    if (args->count) return unsupported(r, self, TPL_TEXT("splitlines"));
+    struct tpl_text line;
+    for (size_t at = 0; tpl_next_line(self->as.text, &at, &line);) {
+        if (!tpl_list_add(r, list, tpl_string(line))) return tpl_nomem(r);
     }
     *out = (struct tpl_value){.type = TPL_LIST, .as.list = list};
-    return WEIR_OK;
+    return tpl_step(r, self->as.text.size / 64);
 }
 
 /* startswith and endswith, of one text or any of a tuple. */
@@ -241,6 +234,8 @@ static enum weir_status str_method(struct tpl_run *r, const struct tpl_value *se
                                    const struct tpl_args *args, struct tpl_value *out)
 {
     struct tpl_text text = self->as.text;
+    enum weir_status status = tpl_check_plain(r, self, "a method");
+    if (status) return status;
     if (args->n_named && !tpl_text_is(name, "split")) return unsupported(r, self, name);
     if (tpl_text_is(name, "strip")) return strip(r, text, args, true, true, out);
     if (tpl_text_is(name, "lstrip")) return strip(r, text, args, true, false, out);

@@ -18,7 +18,8 @@ enum weir_status tpl_report_syntax(struct tpl_parser *p, enum weir_status status
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return error_set(p->error, status, "chat template, line %u: %s", tpl_peek(p)->line, text);
+    struct tpl_place place = tpl_peek(p)->place;
+    return error_set(p->error, status, TPL_PLACE "%s", place.line, place.column, text);
 }
 
 struct tpl_node *tpl_node(struct tpl_parser *p, enum tpl_kind kind)
@@ -26,7 +27,7 @@ struct tpl_node *tpl_node(struct tpl_parser *p, enum tpl_kind kind)
     struct tpl_node *node = tpl_alloc(p->arena, 1, sizeof *node);
     if (!node) return NULL;
     node->kind = kind;
-    node->line = tpl_peek(p)->line;
+    node->place = tpl_peek(p)->place;
     return node;
 }
 

@@ -91,7 +91,9 @@ static enum weir_status repr_string(struct printer *p, struct tpl_text text)
 {
     bool single = text.size && memchr(text.data, '\'', text.size), dbl = text.size && memchr(text.data, '"', text.size);
     const char *quote = single && !dbl ? "\"" : "'";
-    enum weir_status status = add(p, quote, TPL_DATA);
+    struct tpl_value value = tpl_string(text);
+    enum weir_status status = tpl_check_plain(p->r, &value, "repr");
+    if (!status) status = add(p, quote, TPL_DATA);
     for (size_t i = 0, size; !status && i < text.size; i += size) {
         size = tpl_char_size(text.data + i, text.size - i);
         status = repr_char(p, text, i, size, *quote);

@@ -280,7 +280,7 @@ static enum weir_status run_statement(struct tpl_run *r, const struct tpl_node *
 {
     struct tpl_value value;
     enum weir_status status;
-    r->line = node->line;
+    r->place = node->place;
     switch (node->kind) {
     case TPL_S_DATA:
         value = tpl_string(node->name);
@@ -294,6 +294,7 @@ static enum weir_status run_statement(struct tpl_run *r, const struct tpl_node *
         return run_for(r, node, flow);
     case TPL_S_SET:
         status = tpl_eval(r, node->b, &value);
+        r->place = node->place;
         return status ? status : assign(r, node->a, value);
     case TPL_S_SETBLOCK:
     case TPL_S_FILTER:

@@ -188,3 +188,25 @@ struct tpl_text tpl_strip_chars(struct tpl_text text, struct tpl_text chars, boo
 {
     return strip(text, &chars, left, right);
 }
+
+/* Bytes of the line boundary of str.splitlines at text[at], 0: there is none. */
+static size_t boundary_size(struct tpl_text text, size_t at)
+{
+    size_t size = tpl_char_size(text.data + at, text.size - at);
+    unsigned char lead = (unsigned char)text.data[at];
+    if (lead == '\r') return at + 1 < text.size && text.data[at + 1] == '\n' ? 2 : 1;
+    if (size == 1) return (lead >= '\n' && lead <= '\f') || (lead >= 0x1c && lead <= 0x1e);
+    uint32_t code = tpl_char_at(text.data + at, size);
+    return code == 0x85 || code == 0x2028 || code == 0x2029 ? size : 0;
+}
+
+bool tpl_next_line(struct tpl_text text, size_t *at, struct tpl_text *line)
+{
+    size_t end = *at, size = 0;
+    if (end >= text.size) return false;
+    while (end < text.size && (size = boundary_size(text, end)) == 0)
+        end += tpl_char_size(text.data + end, text.size - end);
+    *line = tpl_text_part(text, *at, end);
+    *at = end < text.size ? end + size : end;
+    return true;
+}

@@ -14,7 +14,7 @@ enum weir_status tpl_report(struct tpl_run *r, enum weir_status status, const ch
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return error_set(r->error, status, "chat template, line %u: %s", r->line, text);
+    return error_set(r->error, status, TPL_PLACE "%s", r->place.line, r->place.column, text);
 }
 
 enum weir_status tpl_report_nomem(struct tpl_run *r)
@@ -493,7 +493,8 @@ enum weir_status tpl_attribute(struct tpl_run *r, const struct tpl_value *value,
 static enum weir_status element(struct tpl_run *r, const struct tpl_value *value, int64_t index, struct tpl_value *out)
 {
     int64_t count;
-    enum weir_status status = tpl_length(r, value, &count);
+    enum weir_status status = tpl_check_plain(r, value, "a part");
+    if (!status) status = tpl_length(r, value, &count);
     if (status) return status;
     int64_t at = index < 0 ? index + count : index;
     if (at < 0 || at >= count)

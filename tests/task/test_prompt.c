@@ -114,8 +114,9 @@ static void templates_that_spoil_the_text_are_refused(void **state)
          WEIR_ERR_UNSUPPORTED},
         {"{{ messages[0].content | tojson(ensure_ascii=true) }}", "chat template: it drops or changes the user's text",
          WEIR_ERR_UNSUPPORTED},
-        {"{{ raise_exception('only in German') }}", "chat template, line 1: only in German", WEIR_ERR_REFUSED},
-        {"{{", "chat template, line 1: a tag is not closed", WEIR_ERR_FORMAT}};
+        {"{{ raise_exception('only in German') }}", "chat template, line 1, column 4: only in German",
+         WEIR_ERR_REFUSED},
+        {"{{", "chat template, line 1, column 1: a tag is not closed", WEIR_ERR_FORMAT}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct prompt prompt = {0};
         struct weir_error error = {0};
