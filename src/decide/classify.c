@@ -189,12 +189,7 @@ static void settle(const struct work *w, size_t row, size_t question, size_t fre
                                                                               .latency_ms = seconds * 1e3};
 }
 
-static bool usable_row(const struct work *w, size_t row, size_t question)
-{
-    if (is_utf8(w->texts[row])) return true;
-    fail_row(w, row, question, WEIR_ERR_FORMAT, "the text is not UTF-8");
-    return false;
-}
+static const char not_utf8[] = "the text is not UTF-8";
 
 static void forget_tokens(struct work *w)
 {
@@ -209,7 +204,10 @@ static enum weir_status gather_zeroshot(struct work *w, size_t question, struct 
     const struct zeroshot *z = w->c->answerers[question].zeroshot;
     forget_tokens(w);
     for (size_t row = 0; row < w->count; row++) {
-        if (!usable_row(w, row, question)) continue;
+        if (!is_utf8(w->texts[row])) {
+            fail_row(w, row, question, WEIR_ERR_FORMAT, not_utf8);
+            continue;
+        }
         struct weir_tokens *tokens = &w->tokens[w->n_rows];
         tokens->count = 0;
         enum weir_status status = zeroshot_tokenize(z, prompt_trim(w->texts[row]), tokens, error);
@@ -245,17 +243,24 @@ static enum weir_status answer_zeroshot(struct work *w, size_t question, struct 
 
 /* ---- tuned ---- */
 
-static enum weir_status gather_tuned(struct work *w, size_t question, struct weir_error *error)
+static void fail_tuned(const struct work *w, size_t row, enum weir_status status, const char *text)
+{
+    for (size_t q = 0; q < w->c->n_questions; q++)
+        if (!w->c->answerers[q].zeroshot) fail_row(w, row, q, status, text);
+}
+
+/* The rows that tuned questions can answer: the same for all of them. */
+static enum weir_status gather_tuned(struct work *w, struct weir_error *error)
 {
     forget_tokens(w);
     for (size_t row = 0; row < w->count; row++) {
-        if (!usable_row(w, row, question)) continue;
         struct weir_tokens *tokens = &w->tokens[w->n_rows];
         tokens->count = 0;
-        enum weir_status status = features_tokenize(w->c->engine, w->texts[row], tokens, error);
+        enum weir_status status = is_utf8(w->texts[row]) ? features_tokenize(w->c->engine, w->texts[row], tokens, error)
+                                                         : error_set(error, WEIR_ERR_FORMAT, "%s", not_utf8);
         if (status == WEIR_ERR_NOMEM) return status;
         if (status)
-            fail_row(w, row, question, status, error->text);
+            fail_tuned(w, row, status, error->text);
         else
             w->rows[w->n_rows++] = row;
     }
@@ -277,39 +282,36 @@ static enum weir_status decide_tuned(struct work *w, size_t question, const floa
 {
     struct weir_classifier *c = w->c;
     const struct answerer *a = &c->answerers[question];
+    bool reads = a->head != WEIR_HEAD_NGRAM; /* else other questions' states are none of its cost */
     for (size_t i = 0; i < w->n_rows; i++) {
         size_t row = w->rows[i];
         double start = clock_seconds();
         enum weir_status status =
-            head_decide(c->profile, a->profile_question, a->head, w->texts[row], states ? states + i * floats : NULL,
+            head_decide(c->profile, a->profile_question, a->head, w->texts[row], reads ? states + i * floats : NULL,
                         &c->scratch, row_probabilities(w, row, a), error);
-        double seconds = clock_seconds() - start + (states ? w->seconds[i] : 0);
+        double seconds = clock_seconds() - start + (reads ? w->seconds[i] : 0);
         if (status == WEIR_ERR_NOMEM) return status;
         if (status)
             fail_row(w, row, question, status, error->text);
         else
-            settle(w, row, question, states ? w->tokens[i].count : 0, 0, seconds);
+            settle(w, row, question, reads ? w->tokens[i].count : 0, 0, seconds);
     }
     return WEIR_OK;
 }
 
+/* Hidden states are read once for all tuned questions. */
 static enum weir_status answer_tuned(struct work *w, struct weir_error *error)
 {
     struct weir_classifier *c = w->c;
     size_t floats = c->request.n_depths * FEATURE_POOLS * c->engine->model->shape.n_embd;
     float *states = NULL;
-    enum weir_status status = WEIR_OK;
-    bool gathered = false;
-    for (size_t q = 0; !status && q < c->n_questions; q++) {
-        if (c->answerers[q].zeroshot) continue;
-        status = gather_tuned(w, q, error); /* the same rows for every question: sets aside what cannot be answered */
-        if (!status && c->reads_states && !gathered) {
-            states = mem_zero(w->n_rows, floats * sizeof(float));
-            status = states ? read_states(w, states, error) : error_nomem(error, "hidden states");
-        }
-        gathered = true;
-        if (!status) status = decide_tuned(w, q, states, floats, error);
+    enum weir_status status = gather_tuned(w, error);
+    if (!status && c->reads_states) {
+        states = mem_zero(w->n_rows, floats * sizeof(float));
+        status = states ? read_states(w, states, error) : error_nomem(error, "hidden states");
     }
+    for (size_t q = 0; !status && q < c->n_questions; q++)
+        if (!c->answerers[q].zeroshot) status = decide_tuned(w, q, states, floats, error);
     free(states);
     return status;
 }

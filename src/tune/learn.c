@@ -1,4 +1,5 @@
-/* From labelled rows to a profile. For each question: search on a part of the rows, then fit on all of them. */
+/* From labelled rows to a profile. For each question: search on a part of the rows, then fit on all of them. The hidden states of a
+ * text are read once for all questions (again, at the chosen depths, where a question's part is not all of its rows). */
 #include "tune/learn.h"
 
 #include <stdlib.h>
@@ -6,13 +7,11 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "decide/features.h"
 #include "decide/profile.h"
 #include "tune/finish.h"
 #include "tune/folds.h"
+#include "tune/reading.h"
 #include "tune/search.h"
-
-enum { EXTRACT_ROWS = 128 }; /* texts between two calls of the progress callback */
 
 struct weir_tune_options weir_tune_options_default(void)
 {
@@ -39,11 +38,13 @@ struct labelled {
     size_t classes;
 };
 
-/* Hidden states of some texts at some depths. */
-struct states {
-    float *values; /* [count, n_depths, FEATURE_POOLS, n_embd], owned */
-    uint32_t depths[SEARCH_DEPTHS_MAX];
+/* A question on its way into the profile. */
+struct lesson {
+    size_t question;                    /* index in the task */
+    struct labelled all, part;          /* what it is fitted on, and the part that the search sees */
+    uint32_t depths[SEARCH_DEPTHS_MAX]; /* what the blocks of `choice` count in */
     size_t n_depths;
+    struct search_result choice;
 };
 
 static int32_t label_of(const struct learn *l, size_t row, size_t question)
@@ -152,47 +153,6 @@ static enum weir_status labelled_part(const struct learn *l, const struct labell
     return WEIR_OK;
 }
 
-/* Hidden states of the set's texts at states->depths. */
-static enum weir_status read_states(struct learn *l, const struct labelled *set, struct states *states)
-{
-    const struct learn_source *source = l->source;
-    size_t floats = states->n_depths * FEATURE_POOLS * source->n_embd;
-    states->values = mem_zero(set->rows, floats * sizeof(float));
-    if (!states->values) return error_nomem(l->error, "hidden states");
-    l->steps.stage = "reading hidden states";
-    for (size_t done = 0; done < set->rows; done += EXTRACT_ROWS) {
-        struct weir_string texts[EXTRACT_ROWS];
-        size_t count = set->rows - done < EXTRACT_ROWS ? set->rows - done : EXTRACT_ROWS;
-        for (size_t i = 0; i < count; i++) texts[i] = l->rows->texts[set->texts[done + i]];
-        enum weir_status status = source->hidden(source->context, texts, count, states->depths, states->n_depths,
-                                                 states->values + done * floats, l->error);
-        if (!status) status = tune_step(&l->steps, l->error);
-        if (status) return status;
-    }
-    return WEIR_OK;
-}
-
-static size_t extract_steps(size_t rows)
-{
-    return (rows + EXTRACT_ROWS - 1) / EXTRACT_ROWS;
-}
-
-/* All steps of all questions, so that progress runs from 0 to 1 once. */
-static size_t count_steps(const struct learn *l)
-{
-    size_t steps = 0;
-    for (size_t q = 0; q < weir_task_question_count(l->task); q++) {
-        size_t rows = count_labelled(l, q);
-        if (!rows) continue;
-        if (rows > LEARN_SEARCH_ROWS_MAX)
-            steps += extract_steps(rows) + extract_steps(LEARN_SEARCH_ROWS_MAX);
-        else
-            steps += extract_steps(rows);
-        steps += search_steps(l->options->folds) + finish_steps(l->options->folds);
-    }
-    return steps;
-}
-
 /* The set's bags side by side: shallow copies, the caller frees the array only. */
 static enum weir_status gather_bags(const struct learn *l, const struct labelled *set, struct ngram_bag **out)
 {
@@ -203,87 +163,203 @@ static enum weir_status gather_bags(const struct learn *l, const struct labelled
     return WEIR_OK;
 }
 
-static struct tune_table table_of(const struct learn *l, const struct labelled *set, const struct ngram_bag *bags,
-                                  const struct states *states)
+static struct tune_table table_of(const struct learn *l, const struct lesson *lesson, const struct labelled *set,
+                                  const struct ngram_bag *bags, const float *states)
 {
     return (struct tune_table){.rows = set->rows,
                                .classes = set->classes,
                                .labels = set->labels,
                                .bags = bags,
                                .ngram = l->ngram,
-                               .hidden = states->values,
-                               .n_depths = states->n_depths,
+                               .hidden = states,
+                               .n_depths = lesson->n_depths,
                                .n_embd = l->source->n_embd};
 }
 
-static enum weir_status search(struct learn *l, const struct labelled *part, const struct states *states,
-                               struct search_result *choice)
+static enum weir_status search(struct learn *l, struct lesson *lesson, const float *states)
 {
     struct ngram_bag *bags = NULL;
-    enum weir_status status = gather_bags(l, part, &bags);
+    enum weir_status status = gather_bags(l, &lesson->part, &bags);
     if (status) return status;
-    struct tune_table table = table_of(l, part, bags, states);
+    struct tune_table table = table_of(l, lesson, &lesson->part, bags, states);
     struct cross cross;
     l->steps.stage = "choosing by cross-validation";
     status = cross_open(&cross, l->pool, &table, l->options->folds, l->options->seed, &l->steps, l->error);
     if (!status) {
-        status = search_run(&cross, l->source->n_layers, choice, l->error);
+        status = search_run(&cross, l->source->n_layers, &lesson->choice, l->error);
         cross_close(&cross);
     }
     free(bags);
     return status;
 }
 
-static enum weir_status finish(struct learn *l, const struct labelled *all, const struct states *states,
-                               const struct search_result *choice, struct profile_question *question)
+static enum weir_status finish(struct learn *l, struct lesson *lesson, const float *states,
+                               struct profile_question *question)
 {
     struct ngram_bag *bags = NULL;
-    enum weir_status status = gather_bags(l, all, &bags);
+    enum weir_status status = gather_bags(l, &lesson->all, &bags);
     if (status) return status;
-    struct tune_table table = table_of(l, all, bags, states);
+    struct tune_table table = table_of(l, lesson, &lesson->all, bags, states);
     struct cross cross;
     l->steps.stage = "fitting";
     status = cross_open(&cross, l->pool, &table, l->options->folds, l->options->seed, &l->steps, l->error);
     if (!status) {
-        status = finish_question(&cross, choice, question, l->error);
+        status = finish_question(&cross, &lesson->choice, question, l->error);
         cross_close(&cross);
     }
     free(bags);
     return status;
 }
 
-/* Narrows `states->depths` to those that the chosen blocks read and renumbers the blocks. */
-static void keep_chosen_depths(struct states *states, struct tune_blocks *blocks)
+/* Narrows the lesson's depths to those that the chosen blocks read and renumbers the blocks. */
+static void keep_chosen_depths(struct lesson *lesson)
 {
+    struct tune_blocks *blocks = &lesson->choice.blocks;
     uint32_t place[SEARCH_DEPTHS_MAX] = {0};
     size_t kept = 0;
-    for (uint32_t d = 0; d < states->n_depths; d++) {
+    for (uint32_t d = 0; d < lesson->n_depths; d++) {
         bool used = false;
         for (size_t b = 0; b < blocks->count; b++) used = used || blocks->items[b].depth_index == d;
         if (!used) continue;
         place[d] = (uint32_t)kept;
-        states->depths[kept++] = states->depths[d];
+        lesson->depths[kept++] = lesson->depths[d];
     }
-    states->n_depths = kept;
+    lesson->n_depths = kept;
     for (size_t b = 0; b < blocks->count; b++) blocks->items[b].depth_index = place[blocks->items[b].depth_index];
 }
 
-/* Searches on a part of the rows. When that part is not all, `states` are read again, at the chosen depths, for all rows. */
-static enum weir_status search_and_finish(struct learn *l, const struct labelled *all, const struct labelled *part,
-                                          struct states *states, struct profile_question *question)
+/* ---- reading for all lessons ---- */
+
+static bool is_searched_in_part(const struct lesson *lesson)
 {
-    struct search_result choice;
-    states->n_depths = search_depths(l->source->n_layers, states->depths);
-    enum weir_status status = read_states(l, part, states);
-    if (!status) status = search(l, part, states, &choice);
-    if (!status && part->rows < all->rows) {
-        free(states->values);
-        states->values = NULL;
-        keep_chosen_depths(states, &choice.blocks);
-        status = read_states(l, all, states);
-    }
-    return status ? status : finish(l, all, states, &choice, question);
+    return lesson->part.rows < lesson->all.rows;
 }
+
+/* Adds the texts of `set` to those wanted ([rows]). */
+static void want(const struct labelled *set, bool *wanted)
+{
+    for (size_t i = 0; i < set->rows; i++) wanted[set->texts[i]] = true;
+}
+
+/* What the search reads: every lesson's part. */
+static void want_parts(const struct lesson *lessons, size_t count, bool *wanted)
+{
+    for (size_t i = 0; i < count; i++) want(&lessons[i].part, wanted);
+}
+
+/* What is read again: all rows of the lessons that were searched in part. false: nothing. */
+static bool want_rest(const struct lesson *lessons, size_t count, size_t rows, bool *wanted)
+{
+    bool any = false;
+    memset(wanted, 0, rows);
+    for (size_t i = 0; i < count; i++) {
+        if (!is_searched_in_part(&lessons[i])) continue;
+        want(&lessons[i].all, wanted);
+        any = true;
+    }
+    return any;
+}
+
+static size_t count_wanted(const bool *wanted, size_t rows)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < rows; i++) count += wanted[i];
+    return count;
+}
+
+/* All steps of all questions, so that progress runs from 0 to 1 once. */
+static size_t count_steps(const struct learn *l, const struct lesson *lessons, size_t count, bool *wanted)
+{
+    size_t rows = l->rows->count, steps = count * (search_steps(l->options->folds) + finish_steps(l->options->folds));
+    if (want_rest(lessons, count, rows, wanted)) steps += reading_steps(count_wanted(wanted, rows));
+    memset(wanted, 0, rows);
+    want_parts(lessons, count, wanted);
+    return steps + reading_steps(count_wanted(wanted, rows));
+}
+
+/* The chosen depths of the lessons that were searched in part, rising. */
+static void unite_chosen(const struct lesson *lessons, size_t count, const struct reading *searched,
+                         struct reading *out)
+{
+    for (size_t d = 0; d < searched->n_depths; d++) {
+        bool used = false;
+        for (size_t i = 0; i < count; i++)
+            for (size_t k = 0; is_searched_in_part(&lessons[i]) && k < lessons[i].n_depths; k++)
+                used = used || lessons[i].depths[k] == searched->depths[d];
+        if (used) out->depths[out->n_depths++] = searched->depths[d];
+    }
+}
+
+static enum weir_status search_lesson(struct learn *l, struct lesson *lesson, const struct reading *reading)
+{
+    float *owned;
+    const float *states;
+    memcpy(lesson->depths, reading->depths, sizeof lesson->depths);
+    lesson->n_depths = reading->n_depths;
+    enum weir_status status = reading_take(reading, lesson->part.texts, lesson->part.rows, lesson->depths,
+                                           lesson->n_depths, &owned, &states, l->error);
+    if (!status) status = search(l, lesson, states);
+    free(owned);
+    return status;
+}
+
+static enum weir_status finish_lesson(struct learn *l, struct lesson *lesson, const struct reading *reading,
+                                      struct profile_question *question)
+{
+    float *owned;
+    const float *states;
+    enum weir_status status = reading_take(reading, lesson->all.texts, lesson->all.rows, lesson->depths,
+                                           lesson->n_depths, &owned, &states, l->error);
+    if (!status) status = finish(l, lesson, states, question);
+    free(owned);
+    return status;
+}
+
+/* Searches every lesson and finishes those whose rows were all read. */
+static enum weir_status search_lessons(struct learn *l, struct lesson *lessons, size_t count, const bool *wanted,
+                                       struct reading *reading, struct profile_question *questions)
+{
+    reading->n_depths = search_depths(l->source->n_layers, reading->depths);
+    enum weir_status status = reading_run(reading, l->source, l->rows, wanted, &l->steps, l->error);
+    for (size_t i = 0; !status && i < count; i++) {
+        status = search_lesson(l, &lessons[i], reading);
+        if (status) break;
+        if (is_searched_in_part(&lessons[i]))
+            keep_chosen_depths(&lessons[i]);
+        else
+            status = finish_lesson(l, &lessons[i], reading, &questions[i]);
+    }
+    return status;
+}
+
+/* Reads at the chosen depths what the search did not see, and finishes the lessons that are left. */
+static enum weir_status finish_rest(struct learn *l, struct lesson *lessons, size_t count, const bool *wanted,
+                                    struct reading *reading, struct profile_question *questions)
+{
+    enum weir_status status = reading_run(reading, l->source, l->rows, wanted, &l->steps, l->error);
+    for (size_t i = 0; !status && i < count; i++)
+        if (is_searched_in_part(&lessons[i])) status = finish_lesson(l, &lessons[i], reading, &questions[i]);
+    return status;
+}
+
+static enum weir_status learn_lessons(struct learn *l, struct lesson *lessons, size_t count,
+                                      struct profile_question *questions)
+{
+    struct reading searched = {0}, rest = {0};
+    bool *wanted = mem_zero(l->rows->count, sizeof *wanted);
+    if (!wanted) return error_nomem(l->error, "rows to read");
+    l->steps.total = count_steps(l, lessons, count, wanted);
+    enum weir_status status = search_lessons(l, lessons, count, wanted, &searched, questions);
+    unite_chosen(lessons, count, &searched, &rest);
+    reading_free(&searched);
+    if (!status && want_rest(lessons, count, l->rows->count, wanted))
+        status = finish_rest(l, lessons, count, wanted, &rest, questions);
+    reading_free(&rest);
+    free(wanted);
+    return status;
+}
+
+/* ---- into the profile ---- */
 
 static enum weir_status copy_names(const struct learn *l, const struct weir_question *from, struct profile_question *to)
 {
@@ -312,32 +388,14 @@ static enum weir_status keep_seen(const struct learn *l, const struct labelled *
     return WEIR_OK;
 }
 
-/* depths: [SEARCH_DEPTHS_MAX], what question->blocks[].depth_index points into afterwards. */
-static enum weir_status learn_question(struct learn *l, size_t index, struct profile_question *question,
-                                       uint32_t *depths)
-{
-    struct labelled all = {0}, part = {0};
-    struct states states = {0};
-    enum weir_status status = copy_names(l, weir_task_question(l->task, index), question);
-    if (!status) status = labelled_open(l, index, &all);
-    if (!status) status = labelled_part(l, &all, &part);
-    if (!status) status = search_and_finish(l, &all, &part, &states, question);
-    if (!status) status = keep_seen(l, &all, &question->unseen);
-    memcpy(depths, states.depths, sizeof states.depths);
-    free(states.values);
-    labelled_close(&all);
-    labelled_close(&part);
-    return status;
-}
-
-/* profile->depths becomes the union of what the questions read; their blocks are renumbered. depths: [questions, SEARCH_DEPTHS_MAX] */
-static void unite_depths(struct weir_profile *profile, uint32_t (*depths)[SEARCH_DEPTHS_MAX])
+/* profile->depths becomes the union of what the questions read; their blocks, which count in the lessons' depths, are renumbered. */
+static void unite_depths(struct weir_profile *profile, const struct lesson *lessons)
 {
     for (uint32_t depth = 1; depth; depth++) { /* rising; ends after the deepest */
         bool used = false, deeper = false;
         for (size_t q = 0; q < profile->n_questions; q++)
             for (size_t b = 0; b < profile->questions[q].n_blocks; b++) {
-                uint32_t read = depths[q][profile->questions[q].blocks[b].depth_index];
+                uint32_t read = lessons[q].depths[profile->questions[q].blocks[b].depth_index];
                 used = used || read == depth;
                 deeper = deeper || read > depth;
             }
@@ -347,7 +405,7 @@ static void unite_depths(struct weir_profile *profile, uint32_t (*depths)[SEARCH
     for (size_t q = 0; q < profile->n_questions; q++) {
         struct profile_question *question = &profile->questions[q];
         for (size_t b = 0; b < question->n_blocks; b++) {
-            uint32_t depth = depths[q][question->blocks[b].depth_index], place = 0;
+            uint32_t depth = lessons[q].depths[question->blocks[b].depth_index], place = 0;
             while (profile->depths[place] != depth) place++;
             question->blocks[b].depth_index = place;
         }
@@ -355,20 +413,38 @@ static void unite_depths(struct weir_profile *profile, uint32_t (*depths)[SEARCH
     }
 }
 
+/* One lesson and one question of the profile for every question that rows are labelled for. */
+static enum weir_status open_lessons(struct learn *l, struct weir_profile *profile, struct lesson *lessons)
+{
+    enum weir_status status = WEIR_OK;
+    for (size_t q = 0; !status && q < weir_task_question_count(l->task); q++) {
+        if (!count_labelled(l, q)) continue;
+        struct profile_question *question = &profile->questions[profile->n_questions];
+        struct lesson *lesson = &lessons[profile->n_questions++];
+        lesson->question = q;
+        status = copy_names(l, weir_task_question(l->task, q), question);
+        if (!status) status = labelled_open(l, q, &lesson->all);
+        if (!status) status = labelled_part(l, &lesson->all, &lesson->part);
+        if (!status) status = keep_seen(l, &lesson->all, &question->unseen);
+        if (profile->rows < lesson->all.rows) profile->rows = lesson->all.rows;
+    }
+    return status;
+}
+
 static enum weir_status learn_questions(struct learn *l, struct weir_profile *profile)
 {
     size_t n = weir_task_question_count(l->task);
-    uint32_t(*depths)[SEARCH_DEPTHS_MAX] = mem_zero(n, sizeof *depths);
+    struct lesson *lessons = mem_zero(n, sizeof *lessons);
     profile->questions = mem_zero(n, sizeof *profile->questions);
-    enum weir_status status = depths && profile->questions ? WEIR_OK : error_nomem(l->error, "profile");
-    for (size_t q = 0; q < n && !status; q++) {
-        if (!count_labelled(l, q)) continue;
-        size_t place = profile->n_questions++;
-        status = learn_question(l, q, &profile->questions[place], depths[place]);
-        if (profile->rows < profile->questions[place].rows) profile->rows = profile->questions[place].rows;
+    enum weir_status status = lessons && profile->questions ? WEIR_OK : error_nomem(l->error, "profile");
+    if (!status) status = open_lessons(l, profile, lessons);
+    if (!status) status = learn_lessons(l, lessons, profile->n_questions, profile->questions);
+    if (!status) unite_depths(profile, lessons);
+    for (size_t i = 0; lessons && i < n; i++) {
+        labelled_close(&lessons[i].all);
+        labelled_close(&lessons[i].part);
     }
-    if (!status) unite_depths(profile, depths);
-    free(depths);
+    free(lessons);
     return status;
 }
 
@@ -395,8 +471,7 @@ enum weir_status learn_profile(const struct learn_source *source, const struct w
     if (!status) status = fill_bags(&l);
     if (!status) status = thread_pool_open(options->threads, &l.pool, error);
     if (!status) {
-        l.steps = (struct tune_steps){
-            .call = options->progress, .context = options->progress_context, .total = count_steps(&l)};
+        l.steps = (struct tune_steps){.call = options->progress, .context = options->progress_context};
         profile = mem_zero(1, sizeof *profile);
         status = profile ? make_profile(&l, profile) : error_nomem(error, "profile");
     }

@@ -215,13 +215,68 @@ static void each_labelled_question_gets_its_heads(void **state)
     rows_close(rows);
 }
 
-/* More rows than the search looks at: the part is read at the candidate depths, then all rows at the chosen ones. */
+static void check_same_question(const struct weir_profile *a, size_t qa, const struct weir_profile *b, size_t qb)
+{
+    const struct profile_question *x = &a->questions[qa], *y = &b->questions[qb];
+    assert_string_equal(x->name, y->name);
+    assert_int_equal(x->head, y->head);
+    assert_int_equal(x->n_blocks, y->n_blocks);
+    for (size_t i = 0; i < x->n_blocks; i++) {
+        assert_int_equal(a->depths[x->blocks[i].depth_index], b->depths[y->blocks[i].depth_index]);
+        assert_int_equal(x->blocks[i].pool, y->blocks[i].pool);
+        assert_memory_equal(x->blocks[i].mean, y->blocks[i].mean, EMBD * sizeof(float));
+        assert_memory_equal(x->blocks[i].scale, y->blocks[i].scale, EMBD * sizeof(float));
+    }
+    const struct profile_head *p = &x->heads[WEIR_HEAD_BOTH], *q = &y->heads[WEIR_HEAD_BOTH];
+    assert_memory_equal(p->bias, q->bias, x->n_labels * sizeof(float));
+    assert_memory_equal(p->hidden, q->hidden, x->n_blocks * EMBD * x->n_labels * sizeof(float));
+    assert_memory_equal(p->ngram, q->ngram, x->ngram.count * x->n_labels * sizeof(float));
+}
+
+/* A text is read once, and each question learns what it would learn alone. */
+static void questions_share_the_hidden_states(void **state)
+{
+    (void)state;
+    struct rows *rows = rows_open(60, random_seed());
+    for (size_t i = 0; i < 40; i++) rows->labels[i][1] = rows->texts[i][0] == 'c';
+    for (size_t i = 20; i < 30; i++) rows->labels[i][0] = -1; /* 50 rows have one label or two */
+    for (size_t i = 50; i < 60; i++) rows->labels[i][0] = -1;
+    struct weir_profile *both = learn(rows, options_of(2, 1, 1));
+    assert_int_equal(rows->asked, 50);
+    int32_t urgent[60];
+    for (size_t i = 0; i < 60; i++) {
+        urgent[i] = rows->labels[i][1];
+        rows->labels[i][1] = -1;
+    }
+    struct weir_profile *first = learn(rows, options_of(2, 1, 1));
+    for (size_t i = 0; i < 60; i++) {
+        rows->labels[i][0] = -1;
+        rows->labels[i][1] = urgent[i];
+    }
+    struct weir_profile *second = learn(rows, options_of(2, 1, 1));
+    check_same_question(both, 0, first, 0);
+    check_same_question(both, 1, second, 0);
+    weir_profile_close(&both);
+    weir_profile_close(&first);
+    weir_profile_close(&second);
+    rows_close(rows);
+}
+
+/* More rows than the search looks at: the part is read at the candidate depths, then all rows at the chosen ones. A question
+ * with few rows reads none of its own. */
 static void many_rows_are_searched_in_part_and_fitted_whole(void **state)
 {
     (void)state;
     struct rows *rows = rows_open(ROWS_MAX, random_seed());
-    struct weir_profile *profile = learn(rows, options_of(2, 2, 1));
+    struct weir_profile *alone = learn(rows, options_of(2, 2, 1));
     assert_int_equal(rows->asked, LEARN_SEARCH_ROWS_MAX + ROWS_MAX);
+    rows->asked = 0;
+    for (size_t i = 0; i < 30; i++) rows->labels[i][1] = rows->texts[i][0] == 'c';
+    struct weir_profile *profile = learn(rows, options_of(2, 2, 1));
+    assert_in_range(rows->asked, LEARN_SEARCH_ROWS_MAX + ROWS_MAX, LEARN_SEARCH_ROWS_MAX + ROWS_MAX + 30);
+    assert_int_equal(profile->questions[1].rows, 30);
+    check_same_question(profile, 0, alone, 0);
+    weir_profile_close(&alone);
     assert_int_equal(profile->questions[0].rows, ROWS_MAX);
     struct weir_head_info info;
     weir_profile_head(profile, 0, WEIR_HEAD_BOTH, &info);
@@ -338,6 +393,7 @@ int main(void)
         cmocka_unit_test(the_same_rows_give_the_same_bytes_for_any_number_of_threads),
         cmocka_unit_test(rows_without_labels_are_left_out),
         cmocka_unit_test(each_labelled_question_gets_its_heads),
+        cmocka_unit_test(questions_share_the_hidden_states),
         cmocka_unit_test(many_rows_are_searched_in_part_and_fitted_whole),
         cmocka_unit_test(progress_runs_to_its_total_and_can_stop_the_work),
         cmocka_unit_test(rows_that_cannot_be_learned_from_are_refused),
