@@ -1,20 +1,23 @@
 #include "answer.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "text.h"
 
-const char *answer_problem(const struct weir_row *row, const struct weir_decision *decisions, size_t questions,
-                           enum weir_status *status)
+bool answer_problem(const struct weir_row *row, const struct weir_decision *decisions, size_t questions,
+                    struct problem *problem)
 {
-    *status = row->status;
-    if (row->status) return row->error;
-    for (size_t i = 0; i < questions; i++) {
-        *status = decisions[i].status;
-        if (decisions[i].status) return decisions[i].error[0] ? decisions[i].error : weir_status_text(*status);
+    *problem = (struct problem){.status = row->status};
+    if (row->status) (void)snprintf(problem->text, sizeof problem->text, "%s", row->error);
+    for (size_t i = 0; !problem->status && i < questions; i++) {
+        problem->status = decisions[i].status;
+        if (!problem->status) continue;
+        const char *text = decisions[i].error[0] ? decisions[i].error : weir_status_text(problem->status);
+        (void)snprintf(problem->text, sizeof problem->text, "line %zu: %s", row->line, text);
     }
-    return NULL;
+    return problem->status != WEIR_OK;
 }
 
 /* WEIR_ERR_TOO_LONG is "too_long". */
@@ -129,10 +132,9 @@ json_t *answer_json(const struct parts *parts, const struct acceptance *acceptan
 {
     size_t questions = weir_task_question_count(parts->task);
     json_t *object = json_pack("{s:o, s:s}", "id", text_json(row->id), "task", weir_task_name(parts->task));
-    enum weir_status status;
-    const char *problem = answer_problem(row, decisions, questions, &status);
-    if (problem) {
-        (void)json_object_set_new(object, "error", error_json(status, problem));
+    struct problem problem;
+    if (answer_problem(row, decisions, questions, &problem)) {
+        (void)json_object_set_new(object, "error", error_json(problem.status, problem.text));
         return object;
     }
     const struct weir_question *first = weir_task_question(parts->task, 0);

@@ -3,6 +3,7 @@
 #define WEIR_CLI_ANSWER_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "parts.h"
 #include "weir/classify.h"
@@ -25,8 +26,14 @@ bool answer_accepted(const struct acceptance *acceptance, size_t index, const st
 json_t *answer_json(const struct parts *parts, const struct acceptance *acceptance, const struct weir_row *row,
                     const struct weir_decision *decisions);
 
-/* NULL when the row has an answer to every question; otherwise the reason, and its status in *status. */
-const char *answer_problem(const struct weir_row *row, const struct weir_decision *decisions, size_t questions,
-                           enum weir_status *status);
+/* Why a row has no answer. */
+struct problem {
+    enum weir_status status;
+    char text[WEIR_INPUT_ROW_ERROR_MAX + 64]; /* names the row's line */
+};
+
+/* False when the row has an answer to every question; otherwise *problem holds the first reason. */
+bool answer_problem(const struct weir_row *row, const struct weir_decision *decisions, size_t questions,
+                    struct problem *problem);
 
 #endif

@@ -19,7 +19,7 @@
 #include "weir/classify.h"
 #include "weir/input.h"
 
-enum { KEY_SUMMARY = 512, KEY_HEAD, KEY_QUESTION, KEY_ZERO_SHOT, KEY_ACCEPT };
+enum { KEY_SUMMARY = 512, KEY_DETAILS, KEY_HEAD, KEY_QUESTION, KEY_ZERO_SHOT, KEY_ACCEPT };
 
 static const struct argp_option options[] = {
     {"task", 't', "TASK.yaml", 0, "Task file", 0},
@@ -31,6 +31,8 @@ static const struct argp_option options[] = {
      "Which answers are accepted: all, certified (by the profile's certificate), or a probability (default: all)", 0},
     {"output", 'o', "OUT.jsonl", 0, "Where to write (default: standard output)", 0},
     {"summary", KEY_SUMMARY, "F.json", 0, "Where to write counts, speed and, for labelled rows, measures", 0},
+    {"details", KEY_DETAILS, "F.json", 0, "The same with what `weir report' prints beside it: tokens, head, threads",
+     0},
     {"question", KEY_QUESTION, "NAME", 0, "Question that the rows' labels belong to (default: the first)", 0},
     {"threads", 'j', "N", 0, "Threads (default: the CPUs this process may use)", 0},
     {"quiet", 'q', 0, 0, "No progress", 0},
@@ -39,7 +41,7 @@ static const struct argp_option options[] = {
 struct arguments {
     struct source source;
     struct parts_request request;
-    const char *out, *summary, *question;
+    const char *out, *summary, *details, *question;
     struct acceptance acceptance;
     enum weir_head_kind head; /* WEIR_HEAD_KINDS: the profile's choice */
     bool is_quiet;
@@ -112,6 +114,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_SUMMARY:
         args->summary = text;
         return 0;
+    case KEY_DETAILS:
+        args->details = text;
+        return 0;
     case KEY_ACCEPT:
         accept_option(state, text, &args->acceptance);
         return 0;
@@ -149,7 +154,7 @@ struct run {
     struct weir_certificate certificates[WEIR_TASK_QUESTIONS_MAX];
     struct weir_classifier *classifier;
     struct weir_input *input;
-    struct output out, summary;
+    struct output out, summary, details;
     struct tally tally;
     struct progress progress;
     size_t batch; /* rows */
@@ -218,6 +223,7 @@ static int open_run(struct run *run)
     status = open_buffers(run);
     if (!status) status = output_open(&run->out, run->args->out);
     if (!status && run->args->summary) status = output_open(&run->summary, run->args->summary);
+    if (!status && run->args->details) status = output_open(&run->details, run->args->details);
     return status;
 }
 
@@ -225,6 +231,7 @@ static void close_run(struct run *run)
 {
     output_discard(&run->out);
     output_discard(&run->summary);
+    output_discard(&run->details);
     weir_input_close(&run->input);
     weir_rows_free(&run->rows);
     weir_classifier_close(&run->classifier);
@@ -302,27 +309,45 @@ static const char *head_name(const struct run *run)
     return "zero-shot";
 }
 
-static int write_summary(struct run *run, double seconds)
+/* `object` is taken over; NULL: there was no memory for it. */
+static int write_object(struct output *output, json_t *object)
 {
-    if (!run->args->summary) return CLI_DONE;
+    bool good = object && json_dumpf(object, output->file, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) == 0;
+    json_decref(object);
+    if (!good && !ferror(output->file)) return cli_nomem();
+    (void)fputc('\n', output->file);
+    return output_commit(output);
+}
+
+/* What tally_details does not know. */
+static json_t *details_json(struct run *run, double seconds)
+{
+    struct weir_model_info info;
+    weir_engine_info(run->parts.engine, &info);
+    json_t *object = tally_details(&run->tally, seconds);
+    json_t *how = json_pack("{s:s, s:s, s:i, s:s}", "task", weir_task_name(run->parts.task), "head", head_name(run),
+                            "threads", (int)info.threads, "cpu_level", info.cpu_level);
+    if (!object || !how || json_object_update(object, how) != 0) {
+        json_decref(object);
+        object = NULL;
+    }
+    json_decref(how);
+    return object;
+}
+
+static int write_summaries(struct run *run, double seconds)
+{
+    if (!run->args->summary && !run->args->details) return CLI_DONE;
     if (run->tally.unknown_labels) {
         return cli_say(CLI_REFUSED,
                        "no summary: %zu rows carry a label that '%s' does not have; the first: '%s', line %zu",
                        run->tally.unknown_labels, run->tally.question->name, run->tally.first_unknown,
                        run->tally.first_unknown_line);
     }
-    struct weir_model_info info;
-    weir_engine_info(run->parts.engine, &info);
-    json_t *object = tally_json(&run->tally, seconds);
-    json_t *how = json_pack("{s:s, s:s, s:i, s:s}", "task", weir_task_name(run->parts.task), "head", head_name(run),
-                            "threads", (int)info.threads, "cpu_level", info.cpu_level);
-    bool good = object && how && json_object_update(object, how) == 0 &&
-                json_dumpf(object, run->summary.file, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) == 0;
-    json_decref(object);
-    json_decref(how);
-    if (!good && !ferror(run->summary.file)) return cli_nomem();
-    (void)fputc('\n', run->summary.file);
-    return output_commit(&run->summary);
+    int status = CLI_DONE;
+    if (run->args->summary) status = write_object(&run->summary, tally_summary(&run->tally, seconds));
+    if (!status && run->args->details) status = write_object(&run->details, details_json(run, seconds));
+    return status;
 }
 
 static int classify(struct run *run)
@@ -333,7 +358,7 @@ static int classify(struct run *run)
     int status = decide_all(run);
     double seconds = progress_clock() - start;
     if (!status) status = output_commit(&run->out);
-    if (!status) status = write_summary(run, seconds);
+    if (!status) status = write_summaries(run, seconds);
     if (status || !run->tally.errors) return status;
     return cli_say(CLI_ROW_ERRORS, "%zu of %zu rows are errors; the first: %s", run->tally.errors, run->tally.rows,
                    run->tally.first_error);

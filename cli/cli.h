@@ -29,6 +29,9 @@ extern const struct command command_inspect, command_tokenize, command_template,
 /* Prints "weir: TEXT" and returns the exit status that belongs to error->status. */
 int cli_fail(const struct weir_error *error);
 
+/* The same with "PATH: " before the text. */
+int cli_fail_at(const char *path, const struct weir_error *error);
+
 /* Prints "weir: ..." and returns `status`. */
 int cli_say(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -52,6 +52,15 @@ static int profile_open(struct parts *parts, const struct parts_request *request
     return status;
 }
 
+/* Says which profile it is that belongs to something else. */
+static int profile_check(const struct parts *parts)
+{
+    struct weir_error error = {0};
+    if (!parts->profile || weir_profile_check(parts->profile, parts->engine, parts->task, &error) == WEIR_OK)
+        return CLI_DONE;
+    return cli_fail_at(parts->profile_path, &error);
+}
+
 int parts_open(struct parts *parts, const struct parts_request *request)
 {
     *parts = (struct parts){.tier = "local"};
@@ -60,7 +69,8 @@ int parts_open(struct parts *parts, const struct parts_request *request)
     const struct weir_tier_spec *tier = local_tier(parts->task);
     if (tier) parts->tier = tier->name;
     int status = profile_open(parts, request, tier);
-    return status ? status : engine_open(parts, request, tier);
+    if (!status) status = engine_open(parts, request, tier);
+    return status ? status : profile_check(parts);
 }
 
 void parts_close(struct parts *parts)

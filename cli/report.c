@@ -75,7 +75,7 @@ static const struct argp parser = {
     .options = options,
     .parser = parse,
     .args_doc = "[NAME=]SUMMARY.json...",
-    .doc = "Prints one table of the summaries that `weir classify --summary' wrote: accuracy with its 95 % interval, "
+    .doc = "Prints one table of the summaries that `weir classify --details' wrote: accuracy with its 95 % interval, "
            "calibration, speed, tokens, cost."};
 
 /* What a row of the table is called: the name given, else what the head is, else the file. */

@@ -27,6 +27,11 @@ int cli_fail(const struct weir_error *error)
     return cli_say(error->status ? exit_of(error->status) : CLI_FAILED, "%s", text);
 }
 
+int cli_fail_at(const char *path, const struct weir_error *error)
+{
+    return cli_say(exit_of(error->status), "%s: %s", path, error->text);
+}
+
 int cli_say(int status, const char *format, ...)
 {
     (void)fflush(stdout);

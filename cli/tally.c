@@ -66,12 +66,12 @@ static bool add_answer(struct tally *tally, const struct weir_row *row, const st
 
 bool tally_add(struct tally *tally, const struct weir_row *row, const struct weir_decision *decisions)
 {
-    enum weir_status status;
-    const char *problem = answer_problem(row, decisions, tally->questions, &status);
+    struct problem problem;
+    bool has_failed = answer_problem(row, decisions, tally->questions, &problem);
     int32_t gold = gold_of(tally, row);
     tally->rows++;
     tally->labelled += row->label.data != NULL;
-    return problem ? add_error(tally, problem, gold) : add_answer(tally, row, decisions, gold);
+    return has_failed ? add_error(tally, problem.text, gold) : add_answer(tally, row, decisions, gold);
 }
 
 static int32_t *integers(const struct series *series)
@@ -125,27 +125,40 @@ static bool add_accepted(const struct tally *tally, json_t *object)
     return json_object_set_new(object, "accepted_error", json_real(error)) == 0;
 }
 
-json_t *tally_json(struct tally *tally, double seconds)
+/* `more` is taken over; false when it or `object` is NULL. */
+static bool add_all(json_t *object, json_t *more)
+{
+    bool good = object && more && json_object_update(object, more) == 0;
+    json_decref(more);
+    return good;
+}
+
+json_t *tally_summary(struct tally *tally, double seconds)
+{
+    struct series *latency = &tally->latency_ms;
+    json_t *object = json_pack("{s:I, s:I}", "rows", (json_int_t)tally->rows, "errors", (json_int_t)tally->errors);
+    bool good =
+        object && (!tally->labelled || add_measures(tally, object)) &&
+        add_all(object, json_pack("{s:f, s:f, s:f}", "rows_per_s", seconds > 0 ? (double)tally->rows / seconds : 0,
+                                  "p50_ms", weir_eval_quantile(latency->values, latency->count, 0.5), "p99_ms",
+                                  weir_eval_quantile(latency->values, latency->count, 0.99))) &&
+        add_accepted(tally, object);
+    if (good) return object;
+    json_decref(object);
+    return NULL;
+}
+
+json_t *tally_details(struct tally *tally, double seconds)
 {
     double answered = (double)tally->latency_ms.count, per_row = answered > 0 ? 1 / answered : 0;
-    json_t *object = json_pack("{s:I, s:I}", "rows", (json_int_t)tally->rows, "errors", (json_int_t)tally->errors);
-    if (!object || (tally->labelled && !add_measures(tally, object)) || !add_accepted(tally, object)) {
-        json_decref(object);
-        return NULL;
-    }
-    double p50 = weir_eval_quantile(tally->latency_ms.values, tally->latency_ms.count, 0.5);
-    double p99 = weir_eval_quantile(tally->latency_ms.values, tally->latency_ms.count, 0.99);
-    json_t *rest = json_pack("{s:f, s:f, s:f, s:I, s:f, s:f, s:f, s:f, s:s}", "rows_per_s",
-                             seconds > 0 ? (double)tally->rows / seconds : 0, "p50_ms", p50, "p99_ms", p99, "labelled",
-                             (json_int_t)tally->labelled, "seconds", seconds, "fresh_tokens_per_row",
-                             tally->fresh_tokens * per_row, "prefix_tokens", tally->prefix_tokens * per_row,
-                             "prompt_bytes_per_row", prompt_bytes(tally, answered), "question", tally->question->name);
-    if (!rest || json_object_update(object, rest) != 0) {
-        json_decref(object);
-        object = NULL;
-    }
-    json_decref(rest);
-    return object;
+    json_t *object = tally_summary(tally, seconds);
+    json_t *rest = json_pack("{s:I, s:f, s:f, s:f, s:f, s:s}", "labelled", (json_int_t)tally->labelled, "seconds",
+                             seconds, "fresh_tokens_per_row", tally->fresh_tokens * per_row, "prefix_tokens",
+                             tally->prefix_tokens * per_row, "prompt_bytes_per_row", prompt_bytes(tally, answered),
+                             "question", tally->question->name);
+    if (add_all(object, rest)) return object;
+    json_decref(object);
+    return NULL;
 }
 
 void tally_free(struct tally *tally)

@@ -1,4 +1,4 @@
-/* What a run of classify adds up to: the object of --summary. */
+/* What a run of classify adds up to: the objects of --summary and --details. */
 #ifndef WEIR_CLI_TALLY_H
 #define WEIR_CLI_TALLY_H
 
@@ -25,7 +25,7 @@ struct tally {
     size_t rows, errors, labelled;
     size_t accepted, accepted_labelled,
         accepted_wrong; /* answers of that question that were accepted; wrong: of the labelled */
-    char first_error[WEIR_INPUT_ROW_ERROR_MAX];
+    char first_error[WEIR_INPUT_ROW_ERROR_MAX + 64];
     size_t unknown_labels; /* labelled rows whose label the question does not have */
     char first_unknown[96];
     size_t first_unknown_line;
@@ -38,7 +38,10 @@ struct tally {
 bool tally_add(struct tally *tally, const struct weir_row *row, const struct weir_decision *decisions);
 
 /* The summary of rows that took `seconds`. NULL without memory. Measures are there when a row carried a label. */
-json_t *tally_json(struct tally *tally, double seconds);
+json_t *tally_summary(struct tally *tally, double seconds);
+
+/* The same, and what `weir report` and benchmarks want to know beside it. */
+json_t *tally_details(struct tally *tally, double seconds);
 void tally_free(struct tally *tally);
 
 #endif

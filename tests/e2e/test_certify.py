@@ -55,7 +55,7 @@ class Certify(ProgramTest):
         self.assertIn(b"certified", done.stdout)
         summary = self.folder / "s.json"
         fresh = rows(80, 4)
-        answers = self.answers(fresh, "--accept", "certified", "--summary", summary)
+        answers = self.answers(fresh, "--accept", "certified", "--details", summary)
         for answer in answers:
             self.assertEqual(answer["reason"], "certified" if answer["accepted"] else "abstained_below_threshold")
         accepted = [answer["accepted"] for answer in answers]
