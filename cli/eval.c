@@ -305,7 +305,7 @@ static int report(const struct run *run)
 static int run_eval(int argc, char **argv)
 {
     struct arguments args = {.source = source_default(), .request = {.engine = weir_engine_options_default()}};
-    argp_parse(&parser, argc, argv, 0, NULL, &args);
+    if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     struct run run = {.args = &args};
     int status = open_run(&run);
     if (!status) status = answer(&run);

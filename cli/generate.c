@@ -252,7 +252,7 @@ static int run(int argc, char **argv)
 {
     struct arguments args = {.tokens = 256, .count = 1};
     sampling_default(&args.sampling);
-    argp_parse(&parser, argc, argv, 0, NULL, &args);
+    if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     char *path = NULL;
     struct weir_engine *engine = NULL;
     struct weir_tokens prompt = {0};

@@ -136,7 +136,7 @@ static int run(int argc, char **argv)
     struct arguments args = {0};
     time_t now = time(NULL);
     if (!localtime_r(&now, &args.now)) return cli_say(CLI_FAILED, "cannot tell the local time");
-    argp_parse(&parser, argc, argv, 0, NULL, &args);
+    if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     struct weir_template *chat_template = NULL;
     int status = args.model ? open_model(args.model, &chat_template) : open_source(args.source, &chat_template);
     if (!status) status = render(chat_template, &args);
