@@ -89,15 +89,27 @@ struct weir_profile_question {
 WEIR_API void weir_profile_question(const struct weir_profile *profile, size_t index,
                                     struct weir_profile_question *out);
 
+/* How a head's logits become probabilities; the field's terms (decide/calibration.h has the formulas). */
+enum weir_calibration {
+    WEIR_CALIBRATION_TEMPERATURE, /* one number for all classes */
+    WEIR_CALIBRATION_VECTOR,      /* scale and shift for each class */
+    WEIR_CALIBRATION_ISOTONIC,    /* a rising function for each class */
+    WEIR_CALIBRATIONS
+};
+
+/* "temperature", "vector", "isotonic" */
+WEIR_API const char *weir_calibration_name(enum weir_calibration kind);
+
 /* One head: the choices that cross-validation made, and measures on rows it was not fitted on. */
 struct weir_head_info {
-    double l2;            /* penalty l2/2 * |W|^2 beside the summed log-loss */
-    double ngram_weight;  /* factor on the n-gram vector; 0 for WEIR_HEAD_HIDDEN */
-    double hidden_weight; /* factor on the standardised hidden states; 0 for WEIR_HEAD_NGRAM */
-    double temperature;   /* logits are divided by it */
-    double accuracy;      /* out of fold, 0..1 */
-    double log_loss;      /* out of fold, after the temperature; nats per row */
-    double ece;           /* out of fold, after the temperature; top label, 15 equal-width bins */
+    double l2;                         /* penalty l2/2 * |W|^2 beside the summed log-loss */
+    double ngram_weight;               /* factor on the n-gram vector; 0 for WEIR_HEAD_HIDDEN */
+    double hidden_weight;              /* factor on the standardised hidden states; 0 for WEIR_HEAD_NGRAM */
+    enum weir_calibration calibration; /* of the lowest cross-validated log-loss */
+    double temperature;                /* logits are divided by it; not for WEIR_CALIBRATION_VECTOR */
+    double accuracy;                   /* out of fold, 0..1 */
+    double log_loss;                   /* out of fold, calibrated; nats per row */
+    double ece;                        /* out of fold, calibrated; top label, 15 equal-width bins */
 };
 
 WEIR_API void weir_profile_head(const struct weir_profile *profile, size_t question, enum weir_head_kind kind,

@@ -1,7 +1,6 @@
-/* logits[k] = bias[k] + sum over n-grams + sum over standardised hidden states; probabilities = softmax(logits / T). */
+/* logits[k] = bias[k] + sum over n-grams + sum over standardised hidden states; then calibration. */
 #include "decide/head.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,19 +62,6 @@ static void add_hidden(const struct weir_profile *profile, const struct profile_
     }
 }
 
-/* false when a logit is not finite. */
-static bool softmax(const float *z, size_t classes, double temperature, double *probabilities)
-{
-    double top = (double)z[0], sum = 0;
-    for (size_t k = 0; k < classes; k++) {
-        if (!isfinite(z[k])) return false;
-        if ((double)z[k] > top) top = (double)z[k];
-    }
-    for (size_t k = 0; k < classes; k++) sum += probabilities[k] = exp(((double)z[k] - top) / temperature);
-    for (size_t k = 0; k < classes; k++) probabilities[k] /= sum;
-    return true;
-}
-
 enum weir_status head_decide(const struct weir_profile *profile, size_t question_index, enum weir_head_kind kind,
                              struct weir_string text, const float *hidden, struct head_scratch *scratch,
                              double *probabilities, struct weir_error *error)
@@ -89,7 +75,9 @@ enum weir_status head_decide(const struct weir_profile *profile, size_t question
         if (status) return status;
     }
     if (head->hidden) add_hidden(profile, question, head, hidden, z);
-    if (!softmax(z, question->n_labels, head->info.temperature, probabilities))
+    double logits[PROFILE_LABELS_MAX];
+    for (size_t k = 0; k < question->n_labels; k++) logits[k] = (double)z[k];
+    if (!calibration_apply(&head->calibration, logits, question->n_labels, probabilities))
         return error_set(error, WEIR_ERR_FORMAT, "question %s: the text's features are not finite numbers",
                          question->name);
     return WEIR_OK;

@@ -24,6 +24,7 @@ static void question_close(struct profile_question *question)
         free(question->heads[h].bias);
         free(question->heads[h].ngram);
         free(question->heads[h].hidden);
+        calibration_free(&question->heads[h].calibration);
     }
     free(question->unseen.gold);
     free(question->unseen.predicted);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/strbuf.h"
+#include "decide/calibration.h"
 #include "decide/ngram.h"
 #include "weir/profile.h"
 
@@ -30,13 +31,14 @@ struct profile_block {
     float *scale;         /* [n_embd], not negative; 0 for a dimension that never varied */
 };
 
-/* logits[k] = (bias[k] + sum_f W_ngram[f][k] x[f] + sum_d W_hidden[d][k] z[d]) / temperature, softmax over k.
+/* logits[k] = bias[k] + sum_f W_ngram[f][k] x[f] + sum_d W_hidden[d][k] z[d], then calibration.
  * Weights are stored with the group weights already multiplied in. Rows of W are n_labels wide. */
 struct profile_head {
     struct weir_head_info info;
-    float *bias;   /* [n_labels] */
-    float *ngram;  /* [ngram.count, n_labels]; NULL for WEIR_HEAD_HIDDEN */
-    float *hidden; /* [n_blocks * n_embd, n_labels]; NULL for WEIR_HEAD_NGRAM */
+    float *bias;                    /* [n_labels] */
+    float *ngram;                   /* [ngram.count, n_labels]; NULL for WEIR_HEAD_HIDDEN */
+    float *hidden;                  /* [n_blocks * n_embd, n_labels]; NULL for WEIR_HEAD_NGRAM */
+    struct calibration calibration; /* its kind and temperature repeat those of info */
 };
 
 /* What certificates are planned on and guarded by; count and n_seen are 0 when tuning did not keep it. */

@@ -44,4 +44,8 @@ enum weir_status in_floats(const struct in *in, const char *rest, size_t cols, s
 /* profile_certificate.c: what tuning kept for certificates, and the certificate; both may be absent. */
 enum weir_status profile_read_certificate(const struct in *in, struct profile_question *question);
 
+/* profile_calibration.c: the head's calibration; the temperature alone where the file says nothing else. */
+enum weir_status profile_read_calibration(const struct in *in, enum weir_head_kind head, size_t classes,
+                                          double temperature, struct calibration *out);
+
 #endif

@@ -129,6 +129,9 @@ static enum weir_status read_head(const struct in *in, const struct weir_profile
     (void)snprintf(rest, sizeof rest, "%s.hidden", weir_head_kind_name(kind));
     if (!status && kind != WEIR_HEAD_NGRAM)
         status = in_floats(in, rest, question->n_labels, question->n_blocks * profile->n_embd, &head->hidden);
+    if (!status)
+        status = profile_read_calibration(in, kind, question->n_labels, head->info.temperature, &head->calibration);
+    head->info.calibration = head->calibration.kind;
     return status;
 }
 

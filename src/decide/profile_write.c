@@ -37,6 +37,24 @@ static void write_text(const struct out *out, const char *rest, const char *text
     gguf_write_string(out->w, key_of(name, out, rest), text, strlen(text));
 }
 
+/* Nothing for the temperature, which is among the numbers. */
+static void write_calibration(const struct out *out, const char *head, const struct calibration *c, size_t classes)
+{
+    char rest[64];
+    if (c->kind == WEIR_CALIBRATION_TEMPERATURE) return;
+    (void)snprintf(rest, sizeof rest, "%s.calibration", head);
+    write_text(out, rest, weir_calibration_name(c->kind));
+    if (c->kind == WEIR_CALIBRATION_VECTOR) {
+        (void)snprintf(rest, sizeof rest, "%s.calibration.scale", head);
+        write_matrix(out, rest, c->scale, classes, 1);
+        (void)snprintf(rest, sizeof rest, "%s.calibration.shift", head);
+        write_matrix(out, rest, c->shift, classes, 1);
+    } else {
+        (void)snprintf(rest, sizeof rest, "%s.calibration.knots", head);
+        write_matrix(out, rest, &c->knots->x, (size_t)2 * CALIBRATION_KNOTS, classes);
+    }
+}
+
 static void write_head(const struct out *out, const struct weir_profile *profile,
                        const struct profile_question *question, enum weir_head_kind kind)
 {
@@ -61,6 +79,7 @@ static void write_head(const struct out *out, const struct weir_profile *profile
     write_matrix(out, rest, head->bias, question->n_labels, 1);
     (void)snprintf(rest, sizeof rest, "%s.ngram", weir_head_kind_name(kind));
     if (head->ngram) write_matrix(out, rest, head->ngram, question->n_labels, question->ngram.count);
+    write_calibration(out, weir_head_kind_name(kind), &head->calibration, question->n_labels);
     (void)snprintf(rest, sizeof rest, "%s.hidden", weir_head_kind_name(kind));
     if (head->hidden) write_matrix(out, rest, head->hidden, question->n_labels, question->n_blocks * profile->n_embd);
 }

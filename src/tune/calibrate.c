@@ -84,17 +84,3 @@ enum weir_status calibrate_measure(const double *logits, const int32_t *labels, 
     free(predicted);
     return status;
 }
-
-enum weir_status calibrate_answers(const double *logits, size_t rows, size_t classes, double temperature,
-                                   int32_t *predicted, double *probability, struct weir_error *error)
-{
-    double *p = mem_zero(classes, sizeof *p);
-    if (!p) return error_nomem(error, "answers");
-    for (size_t row = 0; row < rows; row++) {
-        size_t top = softmax(logits + row * classes, classes, temperature, p);
-        predicted[row] = (int32_t)top;
-        probability[row] = p[top];
-    }
-    free(p);
-    return WEIR_OK;
-}

@@ -21,8 +21,4 @@ enum weir_status calibrate_measure(const double *logits, const int32_t *labels, 
                                    double temperature, struct calibrate_measures *out,
                                    struct weir_error *error) WEIR_MUST_USE;
 
-/* The answers of softmax(logits / temperature) and their probabilities, [rows] each. */
-enum weir_status calibrate_answers(const double *logits, size_t rows, size_t classes, double temperature,
-                                   int32_t *predicted, double *probability, struct weir_error *error) WEIR_MUST_USE;
-
 #endif

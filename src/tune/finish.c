@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "tune/calibrate_fit.h"
 
 size_t finish_steps(unsigned folds)
 {
@@ -48,7 +49,8 @@ static enum weir_status fit_head(struct cross *cross, const struct split *all, c
     head->info = (struct weir_head_info){.l2 = job->l2,
                                          .ngram_weight = job->sparse_weight,
                                          .hidden_weight = job->dense_weight,
-                                         .temperature = job->temperature,
+                                         .calibration = head->calibration.kind,
+                                         .temperature = head->calibration.temperature,
                                          .accuracy = job->measures.accuracy,
                                          .log_loss = job->measures.log_loss,
                                          .ece = job->measures.ece};
@@ -104,31 +106,62 @@ static enum weir_status fit_all(struct cross *cross, const struct split *all, co
     return WEIR_OK;
 }
 
-/* What the head in use says about rows it had not seen; certificates are planned on it. logits: [heads, rows, classes] */
-static enum weir_status keep_unseen(const struct tune_table *table, const struct cross_job *jobs, const double *logits,
-                                    struct profile_question *question, struct weir_error *error)
+/* What a head says about rows it had not seen, calibrated. */
+struct unseen_answers {
+    int32_t *predicted; /* [rows], owned */
+    double *probability;
+};
+
+/* logits: [rows, classes] of one head. */
+static enum weir_status calibrate_head(const struct cross *cross, const double *logits, struct cross_job *job,
+                                       struct profile_head *head, struct unseen_answers *answers,
+                                       struct weir_error *error)
 {
-    struct profile_unseen *unseen = &question->unseen;
-    unseen->gold = mem_zero(table->rows, sizeof *unseen->gold);
-    unseen->predicted = mem_zero(table->rows, sizeof *unseen->predicted);
-    unseen->probability = mem_zero(table->rows, sizeof *unseen->probability);
-    if (!unseen->gold || !unseen->predicted || !unseen->probability) return error_nomem(error, "predictions");
-    memcpy(unseen->gold, table->labels, table->rows * sizeof *unseen->gold);
-    unseen->count = table->rows;
-    return calibrate_answers(logits + question->head * table->rows * table->classes, table->rows, table->classes,
-                             jobs[question->head].temperature, unseen->predicted, unseen->probability, error);
+    const struct tune_table *table = cross->table;
+    struct calibrate_rows rows = {.logits = logits,
+                                  .labels = table->labels,
+                                  .fold = cross->fold_of_row,
+                                  .rows = table->rows,
+                                  .classes = table->classes,
+                                  .folds = cross->folds};
+    answers->predicted = mem_zero(table->rows, sizeof *answers->predicted);
+    answers->probability = mem_zero(table->rows, sizeof *answers->probability);
+    if (!answers->predicted || !answers->probability) return error_nomem(error, "predictions");
+    return calibrate_choose(&rows, &head->calibration, &job->measures, answers->predicted, answers->probability, error);
 }
 
-/* Judges the heads out of fold. */
+/* Certificates are planned on what the head in use says about rows it had not seen. */
+static enum weir_status keep_unseen(const struct tune_table *table, struct unseen_answers *answers,
+                                    struct profile_unseen *unseen, struct weir_error *error)
+{
+    unseen->gold = mem_zero(table->rows, sizeof *unseen->gold);
+    if (!unseen->gold) return error_nomem(error, "predictions");
+    memcpy(unseen->gold, table->labels, table->rows * sizeof *unseen->gold);
+    unseen->count = table->rows;
+    unseen->predicted = answers->predicted;
+    unseen->probability = answers->probability;
+    *answers = (struct unseen_answers){0}; /* the profile's now */
+    return WEIR_OK;
+}
+
+/* Judges the heads out of fold, calibrates them and chooses the one in use. */
 static enum weir_status judge(struct cross *cross, const struct tune_blocks *blocks, struct cross_job *jobs,
                               struct profile_question *question, struct weir_error *error)
 {
     const struct tune_table *table = cross->table;
+    struct unseen_answers answers[WEIR_HEAD_KINDS] = {{0}};
     double *logits = mem_zero(WEIR_HEAD_KINDS * table->rows, table->classes * sizeof *logits);
     if (!logits) return error_nomem(error, "predictions");
     enum weir_status status = cross_run(cross, blocks, jobs, WEIR_HEAD_KINDS, logits, error);
+    for (size_t h = 0; h < WEIR_HEAD_KINDS && !status; h++)
+        status = calibrate_head(cross, logits + h * table->rows * table->classes, &jobs[h], &question->heads[h],
+                                &answers[h], error);
     question->head = best_head(jobs);
-    if (!status) status = keep_unseen(table, jobs, logits, question, error);
+    if (!status) status = keep_unseen(table, &answers[question->head], &question->unseen, error);
+    for (size_t h = 0; h < WEIR_HEAD_KINDS; h++) {
+        free(answers[h].predicted);
+        free(answers[h].probability);
+    }
     free(logits);
     return status;
 }

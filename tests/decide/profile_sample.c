@@ -82,6 +82,7 @@ static void fill_question(struct profile_question *q)
                                              .accuracy = 0.9,
                                              .log_loss = 0.25,
                                              .ece = 0.02};
+        head->calibration.temperature = head->info.temperature;
         head->bias = floats(bias, SAMPLE_LABELS);
         if (kind != WEIR_HEAD_HIDDEN) head->ngram = floats(ngram, SAMPLE_BUCKETS * SAMPLE_LABELS);
         if (kind != WEIR_HEAD_NGRAM) head->hidden = floats(hidden, 2 * SAMPLE_EMBD * SAMPLE_LABELS);
