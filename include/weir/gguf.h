@@ -28,7 +28,8 @@ enum {
     WEIR_GGUF_ARRAY_ITEMS_MAX = 1 << 24,
     WEIR_GGUF_STRING_BYTES_MAX = 1 << 24,
     WEIR_GGUF_ALIGNMENT_MAX = 1 << 16,
-    WEIR_GGUF_METADATA_BYTES_MAX = 1 << 28 /* header, metadata and tensor descriptions together */
+    WEIR_GGUF_METADATA_BYTES_MAX = 1 << 28, /* header, metadata and tensor descriptions together */
+    WEIR_GGUF_PARTS_MAX = 1024              /* files of one model */
 };
 
 /* Metadata value types, numbered as in the file. */
@@ -87,7 +88,8 @@ struct weir_gguf_tensor {
     size_t size;
 };
 
-/* Maps and checks `path`. */
+/* Maps and checks `path`. A model in several files (keys split.*, NAME-00001-of-00003.gguf and so on) is opened by the name of its
+ * first; the others are opened too, and their tensors follow those of the first. */
 WEIR_API enum weir_status weir_gguf_open(const char *path, struct weir_gguf **out,
                                          struct weir_error *error) WEIR_MUST_USE;
 
@@ -96,9 +98,10 @@ WEIR_API enum weir_status weir_gguf_open_memory(const void *bytes, size_t size, 
                                                 struct weir_gguf **out, struct weir_error *error) WEIR_MUST_USE;
 WEIR_API void weir_gguf_close(struct weir_gguf **gguf); /* accepts NULL inside; leaves NULL */
 
-WEIR_API const char *weir_gguf_name(const struct weir_gguf *gguf); /* path, or the name given */
-WEIR_API uint32_t weir_gguf_version(const struct weir_gguf *gguf); /* 2 or 3 */
-WEIR_API size_t weir_gguf_file_bytes(const struct weir_gguf *gguf);
+WEIR_API const char *weir_gguf_name(const struct weir_gguf *gguf);  /* path, or the name given */
+WEIR_API uint32_t weir_gguf_version(const struct weir_gguf *gguf);  /* 2 or 3 */
+WEIR_API size_t weir_gguf_file_count(const struct weir_gguf *gguf); /* 1, or the parts of the model */
+WEIR_API size_t weir_gguf_file_bytes(const struct weir_gguf *gguf); /* of all of them */
 
 /* SHA-256 over the metadata part and, for each tensor, its name, type, shape and data: 64 hexadecimal digits and a NUL. Reads the
  * whole file. */

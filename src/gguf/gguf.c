@@ -28,14 +28,33 @@ static enum weir_status open_bytes(struct file_map map, const void *bytes, size_
     return WEIR_OK;
 }
 
-enum weir_status weir_gguf_open(const char *path, struct weir_gguf **out, struct weir_error *error)
+enum weir_status gguf_open_file(const char *path, struct weir_gguf **out, struct weir_error *error)
 {
-    if (!path || !out)
-        return error_set(error, WEIR_ERR_INVALID, "weir_gguf_open: expected a path and a place for the file");
     struct file_map map;
     enum weir_status status = file_map_open(path, &map, error);
     if (status) return status;
     return open_bytes(map, map.data, map.size, path, out, error);
+}
+
+enum weir_status gguf_open_bytes(const void *bytes, size_t size, const char *name, struct weir_gguf **out,
+                                 struct weir_error *error)
+{
+    return open_bytes((struct file_map){0}, bytes, size, name, out, error);
+}
+
+enum weir_status weir_gguf_open(const char *path, struct weir_gguf **out, struct weir_error *error)
+{
+    if (!path || !out)
+        return error_set(error, WEIR_ERR_INVALID, "weir_gguf_open: expected a path and a place for the file");
+    struct weir_gguf *gguf = NULL;
+    enum weir_status status = gguf_open_file(path, &gguf, error);
+    if (!status) status = gguf_open_parts(gguf, error);
+    if (status) {
+        weir_gguf_close(&gguf);
+        return status;
+    }
+    *out = gguf;
+    return WEIR_OK;
 }
 
 enum weir_status weir_gguf_open_memory(const void *bytes, size_t size, const char *name, struct weir_gguf **out,
@@ -44,13 +63,23 @@ enum weir_status weir_gguf_open_memory(const void *bytes, size_t size, const cha
     if ((!bytes && size) || !name || !out)
         return error_set(error, WEIR_ERR_INVALID,
                          "weir_gguf_open_memory: expected bytes, a name and a place for the file");
-    return open_bytes((struct file_map){0}, bytes, size, name, out, error);
+    struct weir_gguf *gguf = NULL;
+    enum weir_status status = gguf_open_bytes(bytes, size, name, &gguf, error);
+    if (!status) status = gguf_check_whole(gguf, error);
+    if (status) {
+        weir_gguf_close(&gguf);
+        return status;
+    }
+    *out = gguf;
+    return WEIR_OK;
 }
 
 void weir_gguf_close(struct weir_gguf **handle)
 {
     struct weir_gguf *gguf = handle ? *handle : NULL;
     if (!gguf) return;
+    for (size_t i = 0; i < gguf->part_count; i++) weir_gguf_close(&gguf->parts[i]); /* parts have no parts */
+    free(gguf->parts);
     for (size_t i = 0; i < gguf->value_count; i++) free(gguf->values[i].string_offsets);
     free(gguf->values);
     free(gguf->tensors);
@@ -74,7 +103,14 @@ uint32_t weir_gguf_version(const struct weir_gguf *gguf)
 
 size_t weir_gguf_file_bytes(const struct weir_gguf *gguf)
 {
-    return gguf->size;
+    size_t bytes = gguf->size;
+    for (size_t i = 0; i < gguf->part_count; i++) bytes += gguf->parts[i]->size;
+    return bytes;
+}
+
+size_t weir_gguf_file_count(const struct weir_gguf *gguf)
+{
+    return 1 + gguf->part_count;
 }
 
 size_t weir_gguf_value_count(const struct weir_gguf *gguf)
@@ -119,11 +155,13 @@ const struct weir_gguf_tensor *weir_gguf_find_tensor(const struct weir_gguf *ggu
 void gguf_release(const struct weir_gguf *gguf, const void *at, size_t size)
 {
     file_map_release(&gguf->map, at, size);
+    for (size_t i = 0; i < gguf->part_count; i++) file_map_release(&gguf->parts[i]->map, at, size);
 }
 
 void gguf_expect(const struct weir_gguf *gguf, const void *at, size_t size)
 {
     file_map_expect(&gguf->map, at, size);
+    for (size_t i = 0; i < gguf->part_count; i++) file_map_expect(&gguf->parts[i]->map, at, size);
 }
 
 /* ---- fingerprint --------------------------------------------------------------------------------------------------- */

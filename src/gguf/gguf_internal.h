@@ -61,10 +61,24 @@ struct weir_gguf {
     size_t tensor_count;
     struct name_index keys;
     struct name_index tensor_names;
+    struct weir_gguf *
+        *parts; /* [part_count] the model's further files, owned; tensors and tensor_names then hold those of all */
+    size_t part_count;
 };
 
 /* Bytes of one scalar of the type; 0 for strings, arrays and numbers that are no type. */
 size_t gguf_scalar_bytes(enum weir_gguf_value_type type);
+
+/* One file, or bytes that outlive it, whatever it says about parts. */
+enum weir_status gguf_open_bytes(const void *bytes, size_t size, const char *name, struct weir_gguf **out,
+                                 struct weir_error *error) WEIR_MUST_USE;
+enum weir_status gguf_open_file(const char *path, struct weir_gguf **out, struct weir_error *error) WEIR_MUST_USE;
+
+/* Opens the other files of a model whose first is `first`, and joins their tensors to its own; a whole file stays as it is. */
+enum weir_status gguf_open_parts(struct weir_gguf *first, struct weir_error *error) WEIR_MUST_USE;
+
+/* WEIR_ERR_UNSUPPORTED for a part of a model. */
+enum weir_status gguf_check_whole(const struct weir_gguf *gguf, struct weir_error *error) WEIR_MUST_USE;
 
 /* Fills version, values and tensors of `gguf`, whose name, bytes and size are set, from its bytes. */
 enum weir_status gguf_parse(struct weir_gguf *gguf, struct weir_error *error) WEIR_MUST_USE;

@@ -265,7 +265,7 @@ enum weir_status gguf_writer_finish(struct gguf_writer *w, struct strbuf *out, s
         return error_set(error, w->status, "%s", w->error.text);
     }
     struct weir_gguf *check = NULL;
-    enum weir_status status = weir_gguf_open_memory(out->data, out->size, "written GGUF", &check, error);
+    enum weir_status status = gguf_open_bytes(out->data, out->size, "written GGUF", &check, error);
     weir_gguf_close(&check);
     if (status) strbuf_clear(out);
     return status;
