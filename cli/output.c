@@ -66,6 +66,22 @@ static int open_directly(struct output *output, const char *path)
     return output->file ? CLI_DONE : cli_say(CLI_FAILED, "%s: cannot open: %s", path, strerror(errno));
 }
 
+/* The file that a temporary name was made for, with the permissions of the file it will replace or those of a new one. */
+static FILE *open_temporary(const struct output *output)
+{
+    int fd = mkstemps(output->temporary, 4);
+    if (fd < 0) return NULL;
+    struct stat info;
+    mode_t mask = umask(0);
+    (void)umask(mask);
+    mode_t mode = stat(output->target, &info) == 0 ? info.st_mode & 07777 : 0666 & ~mask;
+    FILE *file = fchmod(fd, mode) == 0 ? fdopen(fd, "wb") : NULL;
+    if (file) return file;
+    (void)close(fd);
+    (void)unlink(output->temporary);
+    return NULL;
+}
+
 int output_open(struct output *output, const char *path)
 {
     *output = (struct output){.path = path};
@@ -76,12 +92,12 @@ int output_open(struct output *output, const char *path)
     }
     if (is_special_file(path)) return open_directly(output, path);
     output->target = target_of(path);
-    if (!output->target || asprintf(&output->temporary, "%s.%ld.tmp", output->target, (long)getpid()) < 0) {
+    if (!output->target || asprintf(&output->temporary, "%s.XXXXXX.tmp", output->target) < 0) {
         free(output->target);
         *output = (struct output){0};
         return cli_nomem();
     }
-    output->file = fopen(output->temporary, "wb");
+    output->file = open_temporary(output);
     if (!output->file) {
         int status = cli_say(CLI_FAILED, "%s: cannot create: %s", output->temporary, strerror(errno));
         free(output->temporary);

@@ -10,8 +10,9 @@ from pathlib import Path
 
 ROOT = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent).resolve()
 
-# From the bottom up: a module includes the public headers, itself and modules before it.
-MODULES = ["base", "gguf", "tokenizer", "kernels", "model", "engine", "task", "decide", "ingest", "eval", "tune"]
+# The tree of docs/architecture.md, from the top down, and the table that says which modules each one includes.
+TREE_LINE = re.compile(r"^ {4}src/(\w+)/ ", re.M)
+TABLE_LINE = re.compile(r"^\| (\w+) \| [^|]* \| ([\w, –]+) \|$", re.M)
 
 # The library never prints or ends the process; the rest overruns, or hides an error.
 BANNED = ["printf", "fprintf", "vprintf", "vfprintf", "puts", "fputs", "putchar", "perror", "exit", "_exit", "abort",
@@ -41,7 +42,7 @@ def check_includes(path, text, allowed):
         header = match[1]
         folder = header.split("/")[0] if "/" in header else own
         if folder not in allowed:
-            found(path, text, match.start(), f'includes "{header}", which is not below {own}')
+            found(path, text, match.start(), f'includes "{header}", which docs/architecture.md does not give to {own}')
         elif "_internal.h" in header and folder != own:
             found(path, text, match.start(), f'includes "{header}", which is the inside of {folder}')
         elif own != "cli" and "/" not in header:
@@ -58,17 +59,40 @@ def sources(folder):
     return sorted(path for path in (ROOT / folder).rglob("*.[ch]"))
 
 
+def read_architecture():
+    """Module -> the modules it may include. The tree, the table and the folders of src/ agree, and nobody includes upwards."""
+    path = ROOT / "docs" / "architecture.md"
+    text = path.read_text(encoding="utf-8")
+    tree = TREE_LINE.findall(text)
+    uses = {module: [] if words == "–" else words.split(", ") for module, words in TABLE_LINE.findall(text)
+            if module != "module"}
+    folders = {folder.name for folder in (ROOT / "src").iterdir() if folder.is_dir()}
+    for name, modules in (("tree", tree), ("table", list(uses))):
+        for module in sorted(folders ^ set(modules)):
+            found(path, text, 0, f"src/{module}/ is {'not ' if module in folders else 'still '}in the {name}")
+    for module, others in uses.items():
+        for other in others:
+            if module in tree and other not in tree[tree.index(module) + 1:]:
+                found(path, text, text.index(f"| {module} |"), f"{module} includes {other}, which is not below it in the tree")
+    return uses
+
+
+def check_unused(module, uses, text_of):
+    """A line of the table that nothing needs any more would let something else in."""
+    for other in uses:
+        if not any(f'"{other}/' in text for text in text_of):
+            findings.append(f"docs/architecture.md: {module} no longer includes {other}")
+
+
 def main():
-    folders = sorted(path.name for path in (ROOT / "src").iterdir() if path.is_dir())
-    for folder in set(folders) ^ set(MODULES):
-        findings.append(f"src/{folder}: expected the folders of src/ to be {', '.join(MODULES)}")
     count = 0
-    for index, module in enumerate(MODULES):
-        for path in sources(f"src/{module}"):
-            text = path.read_text(encoding="utf-8")
-            check_includes(path, text, ["weir", *MODULES[:index + 1]])
+    for module, uses in read_architecture().items():
+        texts = {path: path.read_text(encoding="utf-8") for path in sources(f"src/{module}")}
+        for path, text in texts.items():
+            check_includes(path, text, ["weir", module, *uses])
             check_calls(path, text)
-            count += 1
+        check_unused(module, uses, texts.values())
+        count += len(texts)
     for path in [*sources("cli"), *sources("include/weir"), *sources("examples")]:
         check_includes(path, path.read_text(encoding="utf-8"), ["weir", "cli"])
         count += 1

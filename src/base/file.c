@@ -2,16 +2,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+
+enum { TEMPORARY_TRIES = 100 };
 
 static enum weir_status io_error(struct weir_error *error, const char *path, const char *doing)
 {
@@ -97,18 +101,45 @@ static enum weir_status write_all(int fd, const char *bytes, size_t size)
     return WEIR_OK;
 }
 
+/* The permissions a file at `path` gets: those of the one it replaces, or what open(2) gives a new one. */
+static mode_t mode_for(const char *path, bool *is_replaced)
+{
+    struct stat info;
+    *is_replaced = stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    return *is_replaced ? info.st_mode & 07777 : 0666;
+}
+
+/* A file beside `path` under a name nobody else has, also not another thread of this process; `name` receives it. */
+static enum weir_status temporary_open(const char *path, struct strbuf *name, int *fd, struct weir_error *error)
+{
+    bool is_replaced;
+    mode_t mode = mode_for(path, &is_replaced);
+    for (unsigned tries = 0;; tries++) {
+        uint64_t number;
+        if (getrandom(&number, sizeof number, 0) != sizeof number) return io_error(error, path, "draw a name beside");
+        strbuf_clear(name);
+        enum weir_status status = strbuf_printf(name, "%s.%016" PRIx64 ".tmp", path, number);
+        if (status)
+            return error_set(error, status, "%s: %s", path,
+                             status == WEIR_ERR_NOMEM ? "out of memory for a temporary name" : "path too long");
+        /* nobody may read through an opening that fchmod has yet to close */
+        *fd = open(name->data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, is_replaced ? 0600 : mode);
+        if (*fd >= 0) break;
+        if (errno != EEXIST || tries == TEMPORARY_TRIES) return io_error(error, name->data, "create");
+    }
+    if (!is_replaced || fchmod(*fd, mode) == 0) return WEIR_OK;
+    enum weir_status status = io_error(error, name->data, "set the permissions of");
+    close(*fd);
+    unlink(name->data);
+    return status;
+}
+
 enum weir_status file_write_atomic(const char *path, const void *bytes, size_t size, struct weir_error *error)
 {
     struct strbuf temporary = STRBUF_MAX(8192);
-    enum weir_status status = strbuf_printf(&temporary, "%s.%ld.tmp", path, (long)getpid());
+    int fd = -1;
+    enum weir_status status = temporary_open(path, &temporary, &fd, error);
     if (status) {
-        strbuf_free(&temporary);
-        return error_set(error, status, "%s: %s", path,
-                         status == WEIR_ERR_NOMEM ? "out of memory for a temporary name" : "path too long");
-    }
-    int fd = open(temporary.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        status = io_error(error, temporary.data, "create");
         strbuf_free(&temporary);
         return status;
     }

@@ -27,7 +27,8 @@ void file_map_expect(const struct file_map *map, const void *at, size_t size);
 /* Appends the whole file to `out`, whose maximum bounds it ("-" reads standard input). */
 enum weir_status file_read(const char *path, struct strbuf *out, struct weir_error *error) WEIR_MUST_USE;
 
-/* Writes `path` whole or not at all: temporary file beside it, fsync, rename. */
+/* Writes `path` whole or not at all: temporary file beside it, fsync, rename. A file that is replaced hands its permissions on. Threads
+ * and processes that write the same path do not disturb each other; the last one's file stays. */
 enum weir_status file_write_atomic(const char *path, const void *bytes, size_t size,
                                    struct weir_error *error) WEIR_MUST_USE;
 

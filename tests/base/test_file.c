@@ -2,6 +2,7 @@
 #include "base/file.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -11,6 +12,8 @@
 #include "check.h"
 
 static char folder[64];
+
+static char inside_of_writers[512];
 
 static const char *inside(const char *name)
 {
@@ -65,6 +68,62 @@ static void writes_replace_the_whole_file(void **state)
     check_content(inside("f"), "second");
     check_status(file_write_atomic(inside("f"), NULL, 0, &error), WEIR_OK, &error);
     check_content(inside("f"), "");
+    assert_int_equal(entries(), 1);
+}
+
+static unsigned mode_of(const char *path)
+{
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    return info.st_mode & 07777;
+}
+
+static void permissions_are_kept(void **state)
+{
+    (void)state;
+    struct weir_error error = {0};
+    mode_t mask = umask(027);
+    unlink(inside("f"));
+    check_status(file_write_atomic(inside("f"), "new", 3, &error), WEIR_OK, &error);
+    assert_int_equal(mode_of(inside("f")), 0640);
+    assert_int_equal(chmod(inside("f"), 0606), 0);
+    check_status(file_write_atomic(inside("f"), "again", 5, &error), WEIR_OK, &error);
+    assert_int_equal(mode_of(inside("f")), 0606);
+    (void)umask(mask);
+}
+
+enum { WRITERS = 8, WRITES = 20, WRITTEN_BYTES = 5000 };
+
+/* Writes files of one letter each. */
+static void *write_letters(void *letter)
+{
+    char content[WRITTEN_BYTES];
+    memset(content, *(const char *)letter, sizeof content);
+    for (int i = 0; i < WRITES; i++) {
+        if (file_write_atomic(inside_of_writers, content, sizeof content, NULL)) return letter;
+    }
+    return NULL;
+}
+
+static void threads_may_write_the_same_file(void **state)
+{
+    (void)state;
+    pthread_t writers[WRITERS];
+    static const char letters[] = "abcdefgh";
+    (void)snprintf(inside_of_writers, sizeof inside_of_writers, "%s", inside("f"));
+    for (int i = 0; i < WRITERS; i++)
+        assert_int_equal(pthread_create(&writers[i], NULL, write_letters, (void *)(uintptr_t)&letters[i]), 0);
+    for (int i = 0; i < WRITERS; i++) {
+        void *failed = NULL;
+        assert_int_equal(pthread_join(writers[i], &failed), 0);
+        assert_null(failed);
+    }
+    struct strbuf content = STRBUF_MAX(1 << 20);
+    struct weir_error error = {0};
+    check_status(file_read(inside("f"), &content, &error), WEIR_OK, &error);
+    assert_int_equal(content.size, WRITTEN_BYTES);
+    for (size_t i = 1; i < content.size; i++) assert_int_equal(content.data[i], content.data[0]);
+    strbuf_free(&content);
     assert_int_equal(entries(), 1);
 }
 
@@ -195,6 +254,8 @@ int main(void)
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(writes_replace_the_whole_file),
+        IN_FOLDER(permissions_are_kept),
+        IN_FOLDER(threads_may_write_the_same_file),
         IN_FOLDER(failed_writes_leave_the_old_file_and_nothing_else),
         IN_FOLDER(reads_are_bounded),
         IN_FOLDER(maps_files_and_refuses_the_rest),

@@ -141,6 +141,25 @@ class Summary(Job):
         self.assertEqual(self.profile.read_bytes(), first)
 
 
+class Outputs(Job):
+    def test_permissions(self):
+        rows, out = self.path("in.jsonl", jsonl(self.test[:2])), self.folder / "out.jsonl"
+        old = os.umask(0o027)
+        self.addCleanup(os.umask, old)
+        self.classify("-o", out, rows)
+        self.assertEqual(out.stat().st_mode & 0o777, 0o640)
+        out.chmod(0o604)
+        self.classify("-o", out, rows)
+        self.assertEqual(out.stat().st_mode & 0o777, 0o604)
+
+    def test_one_place_for_two_outputs(self):
+        """The last one stays, whole."""
+        rows, out = self.path("in.jsonl", jsonl(self.test[:2])), self.folder / "out.jsonl"
+        self.classify("-o", out, "--summary", out, rows)
+        self.assertEqual(list(json.loads(out.read_text())), SUMMARY_KEYS)
+        self.assertEqual(list(self.folder.glob("*.tmp")), [])
+
+
 class Formats(Job):
     def same_answers(self, *sources):
         """Each: (options, standard input). All give the same answers but for ids, which are returned."""
