@@ -39,7 +39,7 @@ static inline double fma_peak(enum cpu_level level)
     for (int i = 0; i < runs && level >= CPU_AVX2; i++) {
         double start = clock_seconds();
         (level == CPU_AVX2 ? fma_steps_256 : fma_steps_512)(steps);
-        double rate = (level == CPU_AVX2 ? 8.0 : 16.0) * 12.0 * steps / (clock_seconds() - start);
+        double rate = (level == CPU_AVX2 ? 8.0 : 16.0) * 12.0 * (double)steps / (clock_seconds() - start);
         if (rate > best) best = rate;
     }
     return best;

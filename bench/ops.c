@@ -156,7 +156,7 @@ int main(void)
     double peak = fma_peak(level);
     printf("ops level=%s fp32_fma_peak_gmac_s=%.1f\n", cpu_level_name(level), 1e-9 * peak);
     static const size_t shapes[][2] = {{57, 64}, {456, 64}, {16, 64}, {3, 64}, {1, 64}, {76, 256}, {4, 256}};
-    for (int type = WEIR_KV_F16; type < WEIR_KV_TYPES; type++)
+    for (enum weir_kv_type type = WEIR_KV_F16; (int)type < WEIR_KV_TYPES; type++)
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
             bench_attention(&k, type, shapes[i][0], shapes[i][1], peak);
     bench_rows(&k);

@@ -78,8 +78,8 @@ static size_t ece_bin(double p)
 static void fill_bins(const struct weir_eval_rows *rows, struct weir_eval_bin *bins)
 {
     for (size_t m = 0; m < WEIR_EVAL_ECE_BINS; m++)
-        bins[m] =
-            (struct weir_eval_bin){.low = (double)m / WEIR_EVAL_ECE_BINS, .high = (double)(m + 1) / WEIR_EVAL_ECE_BINS};
+        bins[m] = (struct weir_eval_bin){.low = (double)m / (double)WEIR_EVAL_ECE_BINS,
+                                         .high = (double)(m + 1) / (double)WEIR_EVAL_ECE_BINS};
     for (size_t i = 0; i < rows->count; i++) {
         if (rows->predicted[i] < 0) continue;
         struct weir_eval_bin *bin = &bins[ece_bin(rows->probability[i])];

@@ -93,7 +93,7 @@ static void mean_of_neutral_texts(struct weir_engine *engine, const struct zeros
     for (size_t i = 0; i < answers->count; i++) prior[i] = 0;
     for (size_t t = 0; t < NEUTRAL_TEXTS; t++) {
         raw_probabilities(engine, z, answers, neutral_texts[t], raw);
-        for (size_t i = 0; i < answers->count; i++) prior[i] += raw[i] / NEUTRAL_TEXTS;
+        for (size_t i = 0; i < answers->count; i++) prior[i] += raw[i] / (double)NEUTRAL_TEXTS;
     }
 }
 

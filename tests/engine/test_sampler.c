@@ -309,7 +309,8 @@ static void draws_follow_probabilities(void **state)
         for (int i = 0; i < DRAWS; i++) counts[pick(&sampler, logits)]++;
         double chi = 0;
         for (size_t rank = 0; rank < expected.kept; rank++) {
-            double mean = expected.probabilities[rank] * DRAWS, off = (double)counts[expected.items[rank].id] - mean;
+            double mean = expected.probabilities[rank] * (double)DRAWS,
+                   off = (double)counts[expected.items[rank].id] - mean;
             chi += off * off / mean;
             others -= counts[expected.items[rank].id];
         }

@@ -185,7 +185,7 @@ static void draw(struct sample *s, size_t count, double power, uint64_t *seed)
     s->count = 0;
     for (size_t i = 0; i < count; i++) {
         double p = LOW + (1 - LOW) * uniform(seed);
-        int32_t answer = (int32_t)(uniform(seed) * CLASSES);
+        int32_t answer = (int32_t)(uniform(seed) * (double)CLASSES);
         bool is_right = uniform(seed) < pow(p, power);
         add(s, 1, is_right ? answer : (answer + 1) % CLASSES, answer, p);
     }

@@ -100,7 +100,7 @@ static void levels_equal_the_reference(void **state)
     size_t turn = 0;
     for (size_t d = 0; d < sizeof head_dims / sizeof *head_dims; d++)
         for (size_t n = 0; n < sizeof key_counts / sizeof *key_counts; n++)
-            for (int type = WEIR_KV_F16; type < WEIR_KV_TYPES; type++) {
+            for (enum weir_kv_type type = WEIR_KV_F16; (int)type < WEIR_KV_TYPES; type++) {
                 size_t rows = row_counts[turn++ % (sizeof row_counts / sizeof *row_counts)];
                 struct head h = head_open(&rng, type, head_dims[d], key_counts[n], rows);
                 for (enum cpu_level at = CPU_AVX2; at <= best_level(); at++) {
@@ -118,7 +118,7 @@ static void every_row_count_equals_the_reference(void **state)
     struct rng rng = rng_open("row counts");
     const struct kernels ref = ops_of_level(CPU_REF);
     for (size_t r = 0; r < sizeof row_counts / sizeof *row_counts; r++)
-        for (int type = WEIR_KV_F16; type < WEIR_KV_TYPES; type++) {
+        for (enum weir_kv_type type = WEIR_KV_F16; (int)type < WEIR_KV_TYPES; type++) {
             struct head h = head_open(&rng, type, 72, 45, row_counts[r]);
             for (enum cpu_level at = CPU_AVX2; at <= best_level(); at++) {
                 const struct kernels level = ops_of_level(at);
@@ -133,7 +133,7 @@ static void rows_alone_equal_rows_together(void **state)
     (void)state;
     struct rng rng = rng_open("rows alone");
     for (enum cpu_level at = CPU_REF; at <= best_level(); at++)
-        for (int type = WEIR_KV_F16; type < WEIR_KV_TYPES; type++) {
+        for (enum weir_kv_type type = WEIR_KV_F16; (int)type < WEIR_KV_TYPES; type++) {
             const struct kernels level = ops_of_level(at);
             struct head h = head_open(&rng, type, 64, 150, 23);
             size_t n = h.rows * h.p_stride, m = h.rows * h.q_stride;
@@ -181,7 +181,7 @@ static void split_keys_equal_one_call(void **state)
 {
     (void)state;
     struct rng rng = rng_open("split keys");
-    for (int type = WEIR_KV_F16; type < WEIR_KV_TYPES; type++) {
+    for (enum weir_kv_type type = WEIR_KV_F16; (int)type < WEIR_KV_TYPES; type++) {
         struct head h = head_open(&rng, type, 24, 167, 13);
         for (enum cpu_level at = CPU_REF; at <= best_level(); at++) {
             const struct kernels level = ops_of_level(at);
@@ -250,7 +250,8 @@ static void stores_equal_the_reference(void **state)
     for (enum cpu_level at = CPU_AVX2; at <= best_level(); at++) {
         const struct kernels level = ops_of_level(at);
         for (size_t d = 0; d < sizeof head_dims / sizeof *head_dims; d++)
-            for (int type = WEIR_KV_F16; type < WEIR_KV_TYPES; type++) check_store(&level, &rng, type, head_dims[d]);
+            for (enum weir_kv_type type = WEIR_KV_F16; (int)type < WEIR_KV_TYPES; type++)
+                check_store(&level, &rng, type, head_dims[d]);
     }
 }
 
@@ -262,7 +263,7 @@ static void stores_keep_the_elements(void **state)
     enum { dim = 72, at = 21 };
     struct rng rng = rng_open("elements");
     const struct kernels ref = ops_of_level(CPU_REF);
-    for (int type = WEIR_KV_F16; type < WEIR_KV_TYPES; type++) {
+    for (enum weir_kv_type type = WEIR_KV_F16; (int)type < WEIR_KV_TYPES; type++) {
         struct head h = head_open(&rng, type, dim, at + 1, dim);
         float key[dim], value[dim], scores[dim * (at + 1)], out[dim] = {0}, p[at + 1] = {0};
         rng_fill(&rng, key, dim, 4.0f);

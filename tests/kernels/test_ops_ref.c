@@ -193,7 +193,7 @@ static void attention_reads_what_was_stored(void **state)
         }
     rng_fill(&rng, q, dim, 1.0f);
     rng_fill(&rng, p, n, 1.0f);
-    for (int type = WEIR_KV_F16; type <= WEIR_KV_F32; type++) {
+    for (enum weir_kv_type type = WEIR_KV_F16; type <= WEIR_KV_F32; type++) {
         float k[2 * KEY_BLOCK * dim], v[n * dim], scores[n], out[dim] = {0};
         for (size_t j = 0; j < n; j++) kv_store_ref(type, k, v, j, keys[j], values[j], dim);
         attn_scores_ref(type, q, dim, 1, dim, k, n, 0.125f, scores, n);

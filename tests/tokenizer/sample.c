@@ -9,7 +9,7 @@ int32_t sample_add(struct sample *sample, const char *text, enum weir_token_kind
 {
     if (sample->count == SAMPLE_TOKENS_MAX) abort();
     sample->tokens[sample->count] = (struct weir_string){text, strlen(text)};
-    sample->kinds[sample->count] = kind;
+    sample->kinds[sample->count] = (int32_t)kind;
     sample->scores[sample->count] = score;
     return (int32_t)sample->count++;
 }

@@ -85,7 +85,8 @@ static enum weir_calibration chosen(const struct world *w, struct calibrate_meas
     struct weir_error error = {0};
     check_status(calibrate_choose(&w->rows, &c, measures, predicted, probability, &error), WEIR_OK, &error);
     enum weir_calibration kind = c.kind;
-    for (size_t i = 0; i < w->rows.rows; i++) assert_true(probability[i] >= 1.0 / CLASSES - 1e-9 && predicted[i] >= 0);
+    for (size_t i = 0; i < w->rows.rows; i++)
+        assert_true(probability[i] >= 1.0 / (double)CLASSES - 1e-9 && predicted[i] >= 0);
     calibration_free(&c);
     return kind;
 }
