@@ -11,10 +11,12 @@
 #include "models.h"
 #include "prompt_text.h"
 #include "sampling.h"
+#include "slurp.h"
 #include "text.h"
 #include "weir/conversation.h"
 #include "weir/generate.h"
 
+enum { PROMPT_BYTES_MAX = 64 << 20 };
 enum { KEY_FILE = 512, KEY_CHAT, KEY_SYSTEM, KEY_SPECIAL, KEY_LOGPROBS, KEY_JSON, KEY_COUNT };
 
 static const struct argp_option options[] = {
@@ -120,7 +122,7 @@ static int prompt_tokens(const struct weir_engine *engine, const struct argument
 {
     char *read = NULL;
     struct weir_string text = {args->prompt, args->prompt ? strlen(args->prompt) : 0};
-    int status = args->file ? prompt_text_read(args->file, &read, &text.size) : CLI_DONE;
+    int status = args->file ? slurp(args->file, PROMPT_BYTES_MAX, &read, &text.size) : CLI_DONE;
     if (read) text.data = read;
     if (!status)
         status = args->is_chat ? chat_tokens(engine, args, text, tokens)
@@ -189,7 +191,7 @@ static bool print_text(void *context, size_t sequence, const char *text, size_t 
 {
     (void)context;
     (void)sequence;
-    return fwrite(text, 1, size, stdout) == size && fflush(stdout) == 0;
+    return text_show(stdout, (struct weir_string){text, size});
 }
 
 /* ---- the command ---- */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 json_t *text_json(struct weir_string text)
 {
@@ -44,4 +45,27 @@ const char *text_cell(struct weir_string text, size_t bytes_max, char *out, size
     }
     memcpy(out + used, is_cut ? "..." : "", is_cut ? 4 : 1);
     return out;
+}
+
+/* Bytes of the control character at `text` that may steer a terminal: C0 but for tab and line feed, DEL, C1; 0: none. */
+static size_t control_at(const char *text, size_t size)
+{
+    unsigned char c = (unsigned char)text[0];
+    if (c == '\n' || c == '\t') return 0;
+    if (c < 0x20 || c == 0x7F) return 1;
+    return c == 0xC2 && size > 1 && (unsigned char)text[1] < 0xA0 ? 2 : 0;
+}
+
+bool text_show(FILE *out, struct weir_string text)
+{
+    if (!isatty(fileno(out))) return fwrite(text.data, 1, text.size, out) == text.size && fflush(out) == 0;
+    for (size_t i = 0; i < text.size;) {
+        size_t control = control_at(text.data + i, text.size - i);
+        if (control)
+            (void)fputs("\xEF\xBF\xBD", out);
+        else
+            (void)fputc(text.data[i], out);
+        i += control ? control : 1;
+    }
+    return fflush(out) == 0;
 }

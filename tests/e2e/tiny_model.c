@@ -231,7 +231,7 @@ static void write_shape(struct gguf_writer *w, const struct tiny_model *model)
     gguf_write_u32(w, KEY("block_count"), TINY_LAYERS);
     gguf_write_u32(w, KEY("embedding_length"), TINY_EMBD);
     gguf_write_u32(w, KEY("feed_forward_length"), TINY_FF);
-    gguf_write_u32(w, KEY("context_length"), TINY_CTX);
+    gguf_write_u32(w, KEY("context_length"), model->ctx_tokens ? model->ctx_tokens : TINY_CTX);
     gguf_write_u32(w, KEY("attention.head_count"), TINY_HEADS);
     gguf_write_u32(w, KEY("attention.head_count_kv"), TINY_KV_HEADS);
     gguf_write_u32(w, KEY("attention.key_length"), TINY_HEAD_DIM);

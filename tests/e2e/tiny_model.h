@@ -27,6 +27,7 @@ struct tiny_model {
     float short_factor;       /* the first of the short factors, those after it 0.25 more each */
     bool no_bias;             /* qwen2: biases of 0 */
     uint64_t seed;
+    uint32_t ctx_tokens;      /* 0: TINY_CTX */
     const char *left_out;     /* a tensor, or a key of longrope, that is not written; NULL: none */
     const char *widened;      /* a vector or matrix written with 32 columns too many; NULL: none */
     const char *extra;        /* a vector of 32 values more; NULL: none */
