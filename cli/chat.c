@@ -373,7 +373,7 @@ static int run(int argc, char **argv)
     struct arguments args = {.tokens = 1024};
     sampling_default(&args.sampling);
     set_defaults(&args.sampling.sampling);
-    argp_parse(&parser, argc, argv, 0, NULL, &args);
+    if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     struct chat chat = {.max_tokens = (uint32_t)args.tokens};
     int status = chat_open(&chat, &args.sampling);
     if (!status && args.system) status = chat_set_system(&chat, (struct weir_string){args.system, strlen(args.system)});
