@@ -80,8 +80,8 @@ WEIR_API int32_t weir_tokenizer_eos(const struct weir_tokenizer *tokenizer); /* 
 
 /* The tokens after which a model has said what it has to say; generation stops before the first of them. They are what the file names
  * (tokenizer.ggml.eos_token_id, eot_token_id, eom_token_id), and the control or user-defined tokens with one of the names that the
- * supported families document: </s>, <|endoftext|>, <|end|>, <|im_end|>, <|end_of_text|>, <|eot_id|>, <|eom_id|>, <eos>,
- * <end_of_turn>. Never a normal token, however it is spelled. */
+ * supported families document: <|endoftext|>, <|end|>, <|im_end|>, <|end_of_text|>, <|eot_id|>, <|eom_id|>, <end_of_turn>; of </s> and
+ * <eos> control tokens only (in Gemma's vocabulary </s> is HTML). Never a normal token, however it is spelled. */
 WEIR_API bool weir_token_is_end(const struct weir_tokenizer *tokenizer, int32_t id);
 
 /* All of them: returns how many and points *ids at them, ascending; they live as long as the tokenizer. */

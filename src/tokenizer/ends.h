@@ -23,7 +23,7 @@ struct end_keys {
 void ends_find(struct ends *ends, const struct vocab *vocab, const struct end_keys *keys);
 bool ends_have(const struct ends *ends, int32_t id);
 
-/* A user-defined token with this spelling is markup of conversations: text of users does not become it. */
-bool is_turn_markup(struct weir_string spelling);
+/* A user-defined token with this spelling is markup of conversations: text of users does not become it. `bos`: how the vocabulary spells BOS. */
+bool is_turn_markup(struct weir_string spelling, struct weir_string bos);
 
 #endif

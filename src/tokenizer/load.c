@@ -111,7 +111,8 @@ static enum weir_status load_ends(struct weir_tokenizer *t, const struct weir_gg
  * "</s>", Qwen 3 with "<tool_call>"): text of users must not spell them. */
 static bool is_reserved(const struct weir_tokenizer *t, int32_t id, struct weir_string spelling)
 {
-    return id == t->bos || ends_have(&t->ends, id) || is_turn_markup(spelling);
+    struct weir_string bos = weir_token_text(t, t->bos);
+    return id == t->bos || ends_have(&t->ends, id) || is_turn_markup(spelling, bos);
 }
 
 static enum weir_status add_special(struct weir_tokenizer *t, int32_t id, struct weir_string spelling,

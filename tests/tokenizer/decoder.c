@@ -334,8 +334,8 @@ static void ends_come_from_keys_and_from_documented_names(void **state)
 static void text_of_users_spells_no_markup_of_turns(void **state)
 {
     (void)state;
-    static const char *const names[] = {"<|im_end|>", "<|user|>",        "<tool_call>", "</think>",
-                                        "[INST]",     "<start_of_turn>", "</s>"};
+    static const char *const names[] = {"<|im_end|>", "<|user|>", "<tool_call>",
+                                        "</think>",   "[INST]",   "<start_of_turn>"};
     sample_bpe(&sample);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         sample_add(&sample, names[i], WEIR_TOKEN_USER_DEFINED, 0); /* 263.. */
@@ -352,6 +352,23 @@ static void text_of_users_spells_no_markup_of_turns(void **state)
     weir_tokenizer_close(&tokenizer);
 }
 
+/* In Gemma's vocabulary </s> is a tag of HTML that users write; in Phi-3's, whose BOS is <s>, it was the end. */
+static void the_closing_s_is_markup_of_turns_where_bos_opens_it(void **state)
+{
+    (void)state;
+    static const char *const spellings[] = {"<bos>", "<s>"}, *const ids[] = {"264", "60 47 115 62"};
+    for (size_t i = 0; i < 2; i++) {
+        sample_bpe(&sample);
+        sample.bos = sample_add(&sample, spellings[i], WEIR_TOKEN_CONTROL, 0);
+        sample_add(&sample, "</s>", WEIR_TOKEN_USER_DEFINED, 0); /* 264 */
+        struct weir_tokenizer *tokenizer = opened();
+        assert_string_equal(sample_ids(tokenizer, "</s>", 4, 0), ids[i]);
+        assert_string_equal(sample_ids(tokenizer, "</s>", 4, WEIR_TOKENIZE_SPECIAL), "264");
+        assert_false(weir_token_is_end(tokenizer, 264));
+        weir_tokenizer_close(&tokenizer);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +381,7 @@ int main(void)
         cmocka_unit_test(unknown_ids_and_flags_are_refused),
         cmocka_unit_test(ends_come_from_keys_and_from_documented_names),
         cmocka_unit_test(text_of_users_spells_no_markup_of_turns),
+        cmocka_unit_test(the_closing_s_is_markup_of_turns_where_bos_opens_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

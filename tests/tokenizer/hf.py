@@ -1,6 +1,10 @@
-"""Byte-level BPE of a GGUF file as PyPI tokenizers does it: the second opinion on ids. Needs gguf and tokenizers."""
+"""The vocabulary of a GGUF file as PyPI tokenizers encodes and decodes with it: the second opinion on ids. Needs gguf and tokenizers."""
+from dataclasses import dataclass
+
 import gguf
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6  # tokenizer.ggml.token_type
 
 CONTRACTION = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 TAIL = r"\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -28,22 +32,86 @@ PRE = {
 }
 
 
+@dataclass
+class Vocabulary:
+    model: str  # gpt2 or llama
+    pre: str
+    tokens: list
+    types: list
+    merges: list  # gpt2
+    scores: list  # llama
+    adds_space: bool
+
+    @property
+    def is_bpe(self):
+        return self.model == "gpt2"
+
+
 def read_vocabulary(path):
-    """(tokens, types, merges, pre) of a GGUF file; tokens and merges as text."""
     fields = gguf.GGUFReader(path).fields
 
+    def field(key):
+        return fields.get("tokenizer.ggml." + key)
+
     def strings(key):
-        field = fields["tokenizer.ggml." + key]
-        return [bytes(field.parts[i]).decode() for i in field.data]
+        found = field(key)
+        return [bytes(found.parts[i]).decode() for i in found.data] if found else []
 
-    types = fields["tokenizer.ggml.token_type"]
-    return (strings("tokens"), [int(types.parts[i][0]) for i in types.data], strings("merges"), strings("pre")[0])
+    def numbers(key):
+        found = field(key)
+        return [found.parts[i][0].item() for i in found.data] if found else []
+
+    model, space = strings("model")[0], numbers("add_space_prefix")
+    return Vocabulary(model, "".join(strings("pre")), strings("tokens"), numbers("token_type"), strings("merges"), numbers("scores"),
+                      bool(space[0]) if space else model == "llama")
 
 
-def tokenizer(tokens, types, merges, pre):
-    """Special tokens are left out: they are never spelled by text."""
-    vocab = {token: i for i, token in enumerate(tokens) if types[i] == 1}
-    model = models.BPE(vocab, [tuple(m.split(" ")) for m in merges], ignore_merges=pre == "llama-bpe")
-    made = Tokenizer(model)
-    made.pre_tokenizer = PRE[pre]()
+def score_merges(vocab):
+    """SentencePiece knows no merges, only scores: every way to put a token together, best score first, as transformers writes them."""
+    ids = {token: i for i, token in enumerate(vocab.tokens) if vocab.types[i] in (NORMAL, UNUSED)}
+    found = []
+    for token, i in ids.items():
+        parts = [(token[:at], token[at:]) for at in range(1, len(token)) if token[:at] in ids and token[at:] in ids]
+        found += [(-vocab.scores[i], ids[left], ids[right], left, right) for left, right in parts]
+    return [(left, right) for _, _, _, left, right in sorted(found)]
+
+
+def tokenizer(vocab):
+    """Control and user-defined tokens are found in text, as weir does with --special."""
+    inside = {token: i for i, token in enumerate(vocab.tokens) if vocab.types[i] in (NORMAL, UNUSED, BYTE)}
+    outside = [i for i, kind in enumerate(vocab.types) if kind in (UNKNOWN, CONTROL, USER_DEFINED)]
+    inside |= {vocab.tokens[i]: i for i in outside}
+    if vocab.is_bpe:
+        made = Tokenizer(models.BPE(inside, [tuple(m.split(" ")) for m in vocab.merges], ignore_merges=vocab.pre == "llama-bpe"))
+        made.pre_tokenizer = PRE[vocab.pre]()
+        made.decoder = decoders.ByteLevel()
+    else:
+        made = Tokenizer(models.BPE(inside, score_merges(vocab), byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
+        spaces = normalizers.Replace(" ", "▁")
+        made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), spaces]) if vocab.adds_space else spaces
+        made.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    made.add_tokens([AddedToken(vocab.tokens[i], normalized=False, special=vocab.types[i] != USER_DEFINED) for i in outside])
     return made
+
+
+def token_bytes(vocab):
+    """What each token stands for in running text; special ones as they are spelled."""
+    chars = pre_tokenizers.ByteLevel.alphabet()
+    table = {}
+    rank = 0
+    for byte in range(256):  # GPT-2's printable characters
+        if 33 <= byte <= 126 or 161 <= byte <= 172 or 174 <= byte <= 255:
+            table[chr(byte)] = byte
+        else:
+            table[chr(256 + rank)] = byte
+            rank += 1
+    assert set(table) == set(chars)
+
+    def stands_for(token, kind):
+        if kind in (UNKNOWN, CONTROL) or (kind == USER_DEFINED and vocab.is_bpe):
+            return token.encode()
+        if not vocab.is_bpe:
+            return bytes([int(token[3:5], 16)]) if kind == BYTE else token.replace("▁", " ").encode()
+        return bytes(table[c] for c in token) if all(c in table for c in token) else token.encode()
+
+    return [stands_for(token, kind) for token, kind in zip(vocab.tokens, vocab.types)]

@@ -1,6 +1,7 @@
-/* tokenizer_ids MODEL.gguf [--bos] [--special] [--lines|--cases|--time]: ids of standard input, one line a text, for the scripts in
- * tests/golden. Texts: the whole input; --lines: its lines (split at LF only); --cases: parts between lines "__ggml_vocab_test__".
- * --time: how long opening and encoding the lines take, best of 5. */
+/* tokenizer_ids MODEL.gguf [--bos] [--special] [--lines|--cases|--time|--decode|--ends]: ids of standard input, one line a text, for the scripts in
+ * tests/golden and tests/tokenizer. Texts: the whole input; --lines: its lines (split at LF only); --cases: parts between lines "__ggml_vocab_test__".
+ * --decode: lines of ids to the pieces that a decoder gives for each of them and at the end, in hexadecimal, separated by commas.
+ * --ends: the ids that end a turn; input is not read. --time: how long opening and encoding the lines take, best of 5. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "base/file.h"
 #include "weir/tokenizer.h"
 
-enum mode { MODE_WHOLE, MODE_LINES, MODE_CASES, MODE_TIME };
+enum mode { MODE_WHOLE, MODE_LINES, MODE_CASES, MODE_DECODE, MODE_ENDS, MODE_TIME };
 
 struct run {
     const struct weir_tokenizer *tokenizer;
@@ -46,6 +47,48 @@ static enum weir_status encode_parts(struct run *run, const struct strbuf *input
     return status;
 }
 
+static void print_hex(struct weir_string text)
+{
+    for (size_t i = 0; i < text.size; i++) printf("%02x", (unsigned)(unsigned char)text.data[i]);
+}
+
+/* The line's pieces; *at moves past the line. */
+static enum weir_status decode_line(struct run *run, struct weir_decoder *decoder, const char **at)
+{
+    struct weir_string text;
+    while (**at && **at != '\n') {
+        char *end = NULL;
+        enum weir_status status = weir_decoder_add(decoder, (int32_t)strtol(*at, &end, 10), &text, run->error);
+        if (status) return status;
+        *at = end + strspn(end, " ");
+        print_hex(text);
+        printf(",");
+    }
+    print_hex(weir_decoder_end(decoder));
+    printf("\n");
+    *at += **at == '\n';
+    return WEIR_OK;
+}
+
+static enum weir_status decode_lines(struct run *run, const struct strbuf *input)
+{
+    struct weir_decoder *decoder = NULL;
+    unsigned flags = run->flags & WEIR_TOKENIZE_SPECIAL ? WEIR_DECODE_SPECIAL : 0;
+    enum weir_status status = weir_decoder_open(run->tokenizer, flags, &decoder, run->error);
+    for (const char *at = input->data; !status && at && *at;) status = decode_line(run, decoder, &at);
+    weir_decoder_close(&decoder);
+    return status;
+}
+
+static enum weir_status print_ends(const struct weir_tokenizer *tokenizer)
+{
+    const int32_t *ids = NULL;
+    size_t count = weir_tokenizer_ends(tokenizer, &ids);
+    for (size_t i = 0; i < count; i++) printf("%s%d", i ? " " : "", (int)ids[i]);
+    printf("\n");
+    return WEIR_OK;
+}
+
 static enum weir_status report_times(struct run *run, const struct weir_gguf *gguf, const struct strbuf *input)
 {
     double open_best = 1e9;
@@ -76,6 +119,8 @@ static enum weir_status run_mode(struct run *run, enum mode mode, const struct w
 {
     if (mode == MODE_LINES) return encode_parts(run, input, "\n");
     if (mode == MODE_CASES) return encode_parts(run, input, separator);
+    if (mode == MODE_ENDS) return print_ends(run->tokenizer);
+    if (mode == MODE_DECODE) return decode_lines(run, input);
     if (mode == MODE_TIME) return report_times(run, gguf, input);
     return encode(run, input->data, input->size);
 }
@@ -85,7 +130,7 @@ static enum weir_status run_model(const char *path, struct run *run, enum mode m
     struct strbuf input = STRBUF_MAX(64 << 20);
     struct weir_gguf *gguf = NULL;
     struct weir_tokenizer *tokenizer = NULL;
-    enum weir_status status = file_read("-", &input, run->error);
+    enum weir_status status = mode == MODE_ENDS ? WEIR_OK : file_read("-", &input, run->error);
     if (!status) status = weir_gguf_open(path, &gguf, run->error);
     if (!status) status = weir_tokenizer_open(gguf, &tokenizer, run->error);
     run->tokenizer = tokenizer;
@@ -110,13 +155,19 @@ int main(int argc, char **argv)
             mode = MODE_LINES;
         else if (strcmp(argv[i], "--cases") == 0)
             mode = MODE_CASES;
+        else if (strcmp(argv[i], "--decode") == 0)
+            mode = MODE_DECODE;
+        else if (strcmp(argv[i], "--ends") == 0)
+            mode = MODE_ENDS;
         else if (strcmp(argv[i], "--time") == 0)
             mode = MODE_TIME;
         else
             argc = 0;
     }
     if (argc < 2) {
-        fprintf(stderr, "usage: tokenizer_ids MODEL.gguf [--bos] [--special] [--lines|--cases|--time] < TEXT\n");
+        fprintf(
+            stderr,
+            "usage: tokenizer_ids MODEL.gguf [--bos] [--special] [--lines|--cases|--time|--decode|--ends] < TEXT\n");
         return 2;
     }
     enum weir_status status = run_model(argv[1], &run, mode);
