@@ -24,7 +24,8 @@ struct command {
 };
 
 extern const struct command command_inspect, command_tokenize, command_template, command_logits, command_bench,
-    command_classify, command_tune, command_report, command_generate, command_chat, command_certify, command_eval;
+    command_classify, command_tune, command_report, command_generate, command_chat, command_certify, command_eval,
+    command_models, command_pull, command_verify;
 
 /* Prints "weir: TEXT" and returns the exit status that belongs to error->status. */
 int cli_fail(const struct weir_error *error);

@@ -27,15 +27,26 @@ static void remove_and_die(int signal_number)
     (void)raise(signal_number);
 }
 
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+enum { SIGNALS = sizeof signals / sizeof signals[0] };
+
+/* An interrupt between making a file and guarding it would leave the file: it waits. */
+static void hold_signals(sigset_t *before)
+{
+    sigset_t held;
+    (void)sigemptyset(&held);
+    for (size_t i = 0; i < SIGNALS; i++) (void)sigaddset(&held, signals[i]);
+    (void)pthread_sigmask(SIG_BLOCK, &held, before);
+}
+
 static void guard(const char *path)
 {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < OUTPUTS_MAX; i++) {
         if (temporaries[i]) continue;
         temporaries[i] = path;
         break;
     }
-    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+    for (size_t i = 0; i < SIGNALS; i++) {
         if (signal(signals[i], remove_and_die) == SIG_IGN) (void)signal(signals[i], SIG_IGN); /* nohup's wish stays */
     }
 }
@@ -97,7 +108,11 @@ int output_open(struct output *output, const char *path)
         *output = (struct output){0};
         return cli_nomem();
     }
+    sigset_t before;
+    hold_signals(&before);
     output->file = open_temporary(output);
+    if (output->file) guard(output->temporary);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!output->file) {
         int status = cli_say(CLI_FAILED, "%s: cannot create: %s", output->temporary, strerror(errno));
         free(output->temporary);
@@ -105,7 +120,6 @@ int output_open(struct output *output, const char *path)
         output_discard(output);
         return status;
     }
-    guard(output->temporary);
     return CLI_DONE;
 }
 

@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "text.h"
+
 enum { BAR_CELLS_MAX = 30, COLUMNS_DEFAULT = 80, LINE_BYTES = 512 };
 static const double bar_period_s = 0.1, line_period_s = 5, rate_memory_s = 10;
 
@@ -57,13 +59,31 @@ static int columns_of_terminal(void)
     return COLUMNS_DEFAULT;
 }
 
-/* "412 of 1200 rows, 98.1/s, 8 s left" */
+/* "412", or "98.4 MB" for bytes. */
+static const char *amount(const struct progress *progress, double count, char out[static 32])
+{
+    if (progress->unit) {
+        (void)snprintf(out, 32, "%.0f", count);
+        return out;
+    }
+    return text_bytes(count, out, 32);
+}
+
+/* "412 of 1200 rows, 98.1/s, 8 s left"; "98.4 MB of 2.5 GB, 12.1 MB/s, 199 s left" */
 static void words(const struct progress *progress, size_t done, char *out, size_t size)
 {
-    size_t used = (size_t)(progress->total ? snprintf(out, size, "%zu of %zu %s", done, progress->total, progress->unit)
-                                           : snprintf(out, size, "%zu %s", done, progress->unit));
+    char now[32], all[32], rate[32];
+    const char *unit = progress->unit ? progress->unit : "", *space = progress->unit ? " " : "";
+    amount(progress, (double)done, now);
+    amount(progress, (double)progress->total, all);
+    size_t used = (size_t)(progress->total ? snprintf(out, size, "%s of %s%s%s", now, all, space, unit)
+                                           : snprintf(out, size, "%s%s%s", now, space, unit));
     if (used >= size || progress->rate <= 0) return;
-    used += (size_t)snprintf(out + used, size - used, ", %.*f/s", progress->rate < 100 ? 1 : 0, progress->rate);
+    if (progress->unit)
+        (void)snprintf(rate, sizeof rate, "%.*f", progress->rate < 100 ? 1 : 0, progress->rate);
+    else
+        text_bytes(progress->rate, rate, sizeof rate);
+    used += (size_t)snprintf(out + used, size - used, ", %s/s", rate);
     if (used >= size || progress->total <= done) return;
     double left = ceil((double)(progress->total - done) / progress->rate);
     if (left < 120)

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 struct progress {
-    const char *unit; /* "rows"; not owned */
+    const char *unit; /* "rows"; not owned. NULL: bytes, shown as kB, MB, GB */
     char stage[64];
     bool is_quiet, is_terminal, has_colour;
     bool is_drawn;        /* a bar is on the screen */

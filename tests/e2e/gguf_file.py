@@ -4,7 +4,7 @@ Standard library only. Format: github.com/ggml-org/ggml docs/gguf.md."""
 import random
 import struct
 
-U32, I32, F32, BOOL, STRING, ARRAY, U64 = 4, 5, 6, 7, 8, 9, 10
+U16, U32, I32, F32, BOOL, STRING, ARRAY, U64 = 2, 4, 5, 6, 7, 8, 9, 10
 ALIGNMENT = 32
 
 
@@ -16,7 +16,7 @@ def text(value):
 def scalar(kind, value):
     if kind == STRING:
         return text(value)
-    return struct.pack({U32: "<I", I32: "<i", F32: "<f", BOOL: "<?", U64: "<Q"}[kind], value)
+    return struct.pack({U16: "<H", U32: "<I", I32: "<i", F32: "<f", BOOL: "<?", U64: "<Q"}[kind], value)
 
 
 def entry(key, kind, value):
@@ -52,8 +52,8 @@ def vocabulary(words):
             ("tokenizer.ggml.add_space_prefix", BOOL, True)]
 
 
-def llama(words, seed=1, layers=2, width=32, heads=4, kv_heads=2, ff=64, ctx=256):
-    """A llama model of random float32 weights over that vocabulary, with tied embeddings; about 100 KB."""
+def llama_contents(words, seed=1, layers=2, width=32, heads=4, kv_heads=2, ff=64, ctx=256):
+    """Entries and tensors of a llama model of random float32 weights over that vocabulary, with tied embeddings."""
     rng = random.Random(seed)
     n_vocab = 259 + len(words)
     kv = width // heads * kv_heads
@@ -74,4 +74,20 @@ def llama(words, seed=1, layers=2, width=32, heads=4, kv_heads=2, ff=64, ctx=256
         count = shape[0] * (shape[1] if len(shape) > 1 else 1)
         norm = len(shape) == 1
         tensors.append((name, shape, [1.0 if norm else rng.gauss(0, 0.3) for _ in range(count)]))
-    return build(entries, tensors)
+    return entries, tensors
+
+
+def llama(words, **shape):
+    """That model in one file, about 100 KB."""
+    return build(*llama_contents(words, **shape))
+
+
+def llama_parts(words, count, **shape):
+    """That model in `count` files, as llama.cpp's gguf-split makes them: the metadata in the first."""
+    entries, tensors = llama_contents(words, **shape)
+    files = []
+    for part in range(count):
+        split = [("split.no", U16, part), ("split.count", U16, count), ("split.tensors.count", I32, len(tensors))]
+        some = tensors[len(tensors) * part // count:len(tensors) * (part + 1) // count]
+        files.append(build((entries if part == 0 else []) + split, some))
+    return files

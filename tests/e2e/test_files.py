@@ -116,7 +116,7 @@ class Tokenize(ProgramTest):
         folder.mkdir(parents=True)
         (folder / "tiny.gguf").write_bytes(gguf.build(gguf.vocabulary(WORDS)))
         self.assertEqual(self.weir("tokenize", "-m", "tiny", text=b"ab").stdout, b"264\n")
-        self.assertIn(b"get-model", self.weir("tokenize", "-m", "other", status=FAILED).stderr)
+        self.assertIn(b"weir models", self.weir("tokenize", "-m", "other", status=FAILED).stderr)
 
 
 class Report(ProgramTest):
