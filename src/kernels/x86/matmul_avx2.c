@@ -206,11 +206,11 @@ INLINE void strip_by_panel(struct tile_format f, int rows, const uint8_t *strip,
         half_by_rows(f, rows, strip, blocks, lane, p, y, y_stride, lanes);
 }
 
-#define STRIP_KERNEL(type, rows)                                                                          \
-    static void strip_##type##_##rows(const uint8_t *strip, size_t blocks, struct panel_view p, float *y, \
-                                      size_t y_stride, unsigned lanes)                                    \
-    {                                                                                                     \
-        strip_by_panel(tile_format_of(WEIR_TENSOR_##type), rows, strip, blocks, p, y, y_stride, lanes);   \
+#define STRIP_KERNEL(type, rows)                                                                                 \
+    static void strip_##type##_##rows(const uint8_t *strip, size_t blocks, const struct panel_view *p, float *y, \
+                                      size_t y_stride, unsigned lanes)                                           \
+    {                                                                                                            \
+        strip_by_panel(tile_format_of(WEIR_TENSOR_##type), rows, strip, blocks, *p, y, y_stride, lanes);         \
     }
 #define STRIP_KERNELS(type) STRIP_KERNEL(type, 1) STRIP_KERNEL(type, 2) STRIP_KERNEL(type, 3) STRIP_KERNEL(type, 4)
 MATMUL_TYPES(STRIP_KERNELS)

@@ -173,11 +173,11 @@ INLINE void strip_by_panel(struct tile_format f, int rows, const uint8_t *strip,
     for (int t = 0; t < rows; t++) _mm512_mask_storeu_ps(y + (size_t)t * y_stride, (__mmask16)lanes, acc[t]);
 }
 
-#define STRIP_KERNEL(type, rows)                                                                          \
-    static void strip_##type##_##rows(const uint8_t *strip, size_t blocks, struct panel_view p, float *y, \
-                                      size_t y_stride, unsigned lanes)                                    \
-    {                                                                                                     \
-        strip_by_panel(tile_format_of(WEIR_TENSOR_##type), rows, strip, blocks, p, y, y_stride, lanes);   \
+#define STRIP_KERNEL(type, rows)                                                                                 \
+    static void strip_##type##_##rows(const uint8_t *strip, size_t blocks, const struct panel_view *p, float *y, \
+                                      size_t y_stride, unsigned lanes)                                           \
+    {                                                                                                            \
+        strip_by_panel(tile_format_of(WEIR_TENSOR_##type), rows, strip, blocks, *p, y, y_stride, lanes);         \
     }
 #define STRIP_KERNELS(type) \
     STRIP_KERNEL(type, 1)   \

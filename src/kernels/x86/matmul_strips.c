@@ -15,7 +15,7 @@ static void strip_panel(const struct strip_kernels *kernels, enum weir_tensor_ty
     for (size_t i = 0; i < pieces; i++) {
         size_t t = p.width * i / pieces, end = p.width * (i + 1) / pieces;
         struct panel_view piece = {p.q + t * ACT_BLOCK, p.d + t, p.offset + t, p.offset16 + t, p.width};
-        kernels->by_type[type][end - t](strip, blocks, piece, y + t * y_stride, y_stride, lanes);
+        kernels->by_type[type][end - t](strip, blocks, &piece, y + t * y_stride, y_stride, lanes);
     }
 }
 

@@ -12,8 +12,9 @@ struct panel_view {
     size_t width;
 };
 
-/* y[t * y_stride + lane] for `rows` activation rows and the lanes whose bit is set, over all blocks of a strip. */
-typedef void strip_kernel(const uint8_t *strip, size_t blocks, struct panel_view p, float *y, size_t y_stride,
+/* y[t * y_stride + lane] for `rows` activation rows and the lanes whose bit is set, over all blocks of a strip. The view goes by
+ * pointer: copied to the stack in 16-byte moves, its freshly stored fields stalled each call until the one before was done. */
+typedef void strip_kernel(const uint8_t *strip, size_t blocks, const struct panel_view *p, float *y, size_t y_stride,
                           unsigned lanes);
 
 /* The kernel of a type, by its number and the number of activation rows, 1..rows_max. */
