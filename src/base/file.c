@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -143,6 +144,7 @@ enum weir_status file_write_atomic(const char *path, const void *bytes, size_t s
         strbuf_free(&temporary);
         return status;
     }
+    assert(fd >= 0);
     if (write_all(fd, bytes, size) || fsync(fd) != 0) status = io_error(error, temporary.data, "write");
     if (close(fd) != 0 && !status) status = io_error(error, temporary.data, "close");
     if (!status && rename(temporary.data, path) != 0) status = io_error(error, path, "rename onto");
