@@ -57,6 +57,7 @@ static unsigned threads_option(struct argp_state *state, const char *text)
 static void check(struct argp_state *state, const struct arguments *args)
 {
     if (!args->request.task) argp_error(state, "no task given (-t)");
+    source_check(&args->source, args->request.task, state);
     if (args->certify.simultaneous && !args->certify.per_class) argp_error(state, "--simultaneous needs --per-class");
 }
 

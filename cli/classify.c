@@ -81,6 +81,7 @@ static void threads_option(struct argp_state *state, const char *text, unsigned 
 static void check(struct argp_state *state, const struct arguments *args)
 {
     if (!args->request.task) argp_error(state, "no task given (-t)");
+    source_check(&args->source, args->request.task, state);
     if (args->request.no_profile && (args->request.profile || args->head != WEIR_HEAD_KINDS))
         argp_error(state, "--zero-shot leaves no use for a profile or a head");
 }

@@ -94,6 +94,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (!args->request.task) argp_error(state, "no task given (-t)");
+        source_check(&args->source, args->request.task, state);
         if (args->request.no_profile && args->request.profile)
             argp_error(state, "--zero-shot leaves no use for a profile");
         return 0;

@@ -55,6 +55,12 @@ struct source source_default(void)
     return (struct source){.options = weir_input_options_default()};
 }
 
+void source_check(const struct source *source, const char *task, struct argp_state *state)
+{
+    if (task && source->path && strcmp(task, "-") == 0 && strcmp(source->path, "-") == 0)
+        argp_error(state, "standard input cannot be the task and the rows");
+}
+
 int source_open(const struct source *source, struct weir_input **input)
 {
     struct weir_error error = {0};

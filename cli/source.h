@@ -16,6 +16,9 @@ struct source source_default(void);
 /* --format, --text-field, --id-field, --label-field and the one positional argument; a child parser whose input is a struct source. */
 extern const struct argp source_argp;
 
+/* Standard input cannot be both the task and the rows: a usage error in that case. */
+void source_check(const struct source *source, const char *task, struct argp_state *state);
+
 /* Complains; returns enum cli_exit. */
 int source_open(const struct source *source, struct weir_input **input);
 

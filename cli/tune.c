@@ -51,6 +51,7 @@ static long number_option(struct argp_state *state, const char *text, long low, 
 static void check(struct argp_state *state, const struct arguments *args)
 {
     if (!args->request.task) argp_error(state, "no task given (-t)");
+    source_check(&args->source, args->request.task, state);
     if (!args->out) argp_error(state, "no profile to write given (-o)");
 }
 

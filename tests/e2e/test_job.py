@@ -341,7 +341,7 @@ class ExitStatuses(Job):
         rows = self.path("in.jsonl", jsonl(self.test))
         bad = self.path("bad.jsonl", "nonsense\n")
         for words, status in (([rows], DONE), ([bad], ROW_ERRORS), ([self.folder / "nowhere.jsonl"], FAILED), ([self.path("a.parquet", "")], REFUSED),
-                              (["--nonsense", rows], USAGE), ([], USAGE), (["-o", self.folder / "no" / "where", rows], FAILED)):
+                              (["--nonsense", rows], USAGE), ([], USAGE), (["-t", "-", "-"], USAGE), (["-o", self.folder / "no" / "where", rows], FAILED)):
             with self.subTest(words=words):
                 self.classify(*words, status=status)
         self.classify(rows, task=self.path("broken.yaml", "task: [\n"), status=FAILED)
