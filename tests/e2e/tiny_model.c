@@ -250,10 +250,10 @@ static void write_shape(struct gguf_writer *w, const struct tiny_model *model)
     if (strcmp(model->architecture, "phi3") != 0) gguf_write_u32(w, KEY("attention.sliding_window_pattern"), 2);
 }
 
-enum weir_status tiny_model_save(const struct tiny_model *model, const char *path, struct weir_error *error)
+/* Everything but the finishing. */
+static enum weir_status fill(struct gguf_writer *w, const struct tiny_model *model)
 {
-    struct generator g = {.writer = gguf_writer_open(), .model = model, .state = model->seed};
-    if (!g.writer) return WEIR_ERR_NOMEM;
+    struct generator g = {.writer = w, .model = model, .state = model->seed};
     write_shape(g.writer, model);
     write_vocabulary(g.writer);
     if (model->attn_factor != 0.0f) write_longrope(&g);
@@ -264,7 +264,25 @@ enum weir_status tiny_model_save(const struct tiny_model *model, const char *pat
     }
     vector(&g, "output_norm.weight", TINY_EMBD);
     if (model->extra) vector(&g, model->extra, 32);
-    enum weir_status status = g.out_of_memory ? WEIR_ERR_NOMEM : gguf_writer_save(g.writer, path, error);
-    gguf_writer_close(&g.writer);
+    return g.out_of_memory ? WEIR_ERR_NOMEM : WEIR_OK;
+}
+
+enum weir_status tiny_model_bytes(const struct tiny_model *model, struct strbuf *out, struct weir_error *error)
+{
+    struct gguf_writer *w = gguf_writer_open();
+    if (!w) return WEIR_ERR_NOMEM;
+    enum weir_status status = fill(w, model);
+    if (!status) status = gguf_writer_finish(w, out, error);
+    gguf_writer_close(&w);
+    return status;
+}
+
+enum weir_status tiny_model_save(const struct tiny_model *model, const char *path, struct weir_error *error)
+{
+    struct gguf_writer *w = gguf_writer_open();
+    if (!w) return WEIR_ERR_NOMEM;
+    enum weir_status status = fill(w, model);
+    if (!status) status = gguf_writer_save(w, path, error);
+    gguf_writer_close(&w);
     return status;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/strbuf.h"
 #include "weir/status.h"
 
 enum {
@@ -34,7 +35,9 @@ struct tiny_model {
     const char *rope_scaling; /* rope.scaling.type, without the keys that go with it; NULL: no key */
 };
 
-/* Writes the model file at `path`. */
+/* The file's bytes appended to `out`, empty before; or written at `path`. */
+enum weir_status tiny_model_bytes(const struct tiny_model *model, struct strbuf *out,
+                                  struct weir_error *error) WEIR_MUST_USE;
 enum weir_status tiny_model_save(const struct tiny_model *model, const char *path,
                                  struct weir_error *error) WEIR_MUST_USE;
 
