@@ -96,26 +96,38 @@ static uint64_t ram_bytes(const struct weir_catalogue_model *model, enum weir_qu
 
 static json_t *record_json(const struct weir_model_record *record)
 {
-    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:b}", "name", record->name, "path", record->files[0].path,
+    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:b, s:s}", "name", record->name, "path", record->files[0].path,
                      "bytes", (json_int_t)disk_bytes(record), "source", record->source, "revision", record->revision,
-                     "sha256", record->files[0].sha256, "recorded", record->is_recorded);
+                     "sha256", record->files[0].sha256, "recorded", record->is_recorded, "problem", record->problem);
 }
 
 static json_t *ram_json(const struct weir_catalogue_model *model)
 {
     json_t *ram = json_object();
-    for (int quant = 0; quant < WEIR_QUANTS; quant++)
-        (void)json_object_set_new(ram, weir_quant_name((enum weir_quant)quant),
-                                  json_integer((json_int_t)ram_bytes(model, (enum weir_quant)quant)));
-    return ram;
+    bool good = ram != NULL;
+    for (int quant = 0; good && quant < WEIR_QUANTS; quant++)
+        good = json_object_set_new(ram, weir_quant_name((enum weir_quant)quant),
+                                   json_integer((json_int_t)ram_bytes(model, (enum weir_quant)quant))) == 0;
+    if (good) return ram;
+    json_decref(ram);
+    return NULL;
+}
+
+/* Appends `item`, which the list takes over. False without memory. */
+static bool append(json_t *list, json_t *item)
+{
+    return json_array_append_new(list, item) == 0;
 }
 
 static json_t *model_json(const struct weir_catalogue_model *model, const struct installed *installed)
 {
     json_t *names = json_array();
-    for (size_t i = 0; i < installed->count; i++) {
-        if (model_of(&installed->records[i]) == model)
-            (void)json_array_append_new(names, json_string(installed->records[i].name));
+    bool good = names != NULL;
+    for (size_t i = 0; good && i < installed->count; i++)
+        good = model_of(&installed->records[i]) != model || append(names, json_string(installed->records[i].name));
+    if (!good) {
+        json_decref(names);
+        return NULL;
     }
     return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:o, s:o}", "name", model->name,
                      "title", model->title, "architecture", model->architecture, "parameters",
@@ -133,16 +145,17 @@ static bool is_wanted(const struct arguments *args, const struct weir_catalogue_
 static int print_json(const struct arguments *args, const struct installed *installed)
 {
     json_t *models = json_array(), *records = json_array();
-    for (size_t i = 0; i < weir_catalogue_count(); i++) {
-        if (is_wanted(args, weir_catalogue_at(i)))
-            (void)json_array_append_new(models, model_json(weir_catalogue_at(i), installed));
-    }
-    for (size_t i = 0; i < installed->count; i++)
-        (void)json_array_append_new(records, record_json(&installed->records[i]));
+    bool good = models && records;
+    for (size_t i = 0; good && i < weir_catalogue_count(); i++)
+        good = !is_wanted(args, weir_catalogue_at(i)) || append(models, model_json(weir_catalogue_at(i), installed));
+    for (size_t i = 0; good && i < installed->count; i++) good = append(records, record_json(&installed->records[i]));
     json_t *root =
         json_pack("{s:i, s:o, s:o}", "ram_context_tokens", CONTEXT_TOKENS, "models", models, "installed", records);
-    if (!root) return cli_nomem();
-    bool good = json_dumpf(root, stdout, JSON_INDENT(1)) == 0;
+    if (!root || !good) {
+        json_decref(root);
+        return cli_nomem();
+    }
+    good = json_dumpf(root, stdout, JSON_INDENT(1)) == 0;
     json_decref(root);
     (void)putchar('\n');
     int status = cli_flush();
@@ -208,7 +221,7 @@ static bool print_installed(const struct installed *installed)
         const struct weir_model_record *record = &installed->records[i];
         char bytes[CELL_BYTES];
         const char *cells[] = {record->name, text_bytes((double)disk_bytes(record), bytes, sizeof bytes),
-                               record->source[0] ? record->source : "(no record)", record->files[0].path};
+                               record->problem[0] ? record->problem : record->source[0] ? record->source : "(no record)", record->files[0].path};
         table_add(table, cells);
     }
     return table_print(table);
@@ -251,7 +264,7 @@ static int print_one(const struct weir_catalogue_model *model, const struct inst
 static int run(int argc, char **argv)
 {
     struct arguments args = {0};
-    argp_parse(&parser, argc, argv, 0, NULL, &args);
+    if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     const struct weir_catalogue_model *model = weir_catalogue_find(args.name);
     if (args.name && !model)
         return cli_say(CLI_FAILED, "'%s': not in the catalogue ('weir models' lists it)", args.name);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "cli.h"
@@ -148,11 +149,23 @@ static void read_token_file(char out[static TOKEN_BYTES_MAX])
     free(path);
 }
 
+/* 1, true, yes or on, as the official client reads its switches. */
+static bool is_set(const char *variable)
+{
+    static const char *const words[] = {"1", "true", "yes", "on"};
+    const char *value = getenv(variable);
+    for (size_t i = 0; value && i < sizeof words / sizeof words[0]; i++) {
+        if (strcasecmp(value, words[i]) == 0) return true;
+    }
+    return false;
+}
+
 /* Environment first, then the file. NULL: none. `room` holds what is returned. */
 static const char *find_token(char room[static TOKEN_BYTES_MAX])
 {
     const char *token = getenv("HF_TOKEN"), *older = getenv("HUGGING_FACE_HUB_TOKEN");
     room[0] = 0;
+    if (is_set("HF_HUB_DISABLE_IMPLICIT_TOKEN")) return NULL;
     if (!token || !*token) token = older;
     if (token && *token)
         (void)snprintf(room, TOKEN_BYTES_MAX, "%s", token);
@@ -195,17 +208,27 @@ static bool show(void *context, const struct weir_pull_progress *now)
 
 /* ---- the result ---------------------------------------------------------------------------------------------------- */
 
+/* NULL without memory. */
+static json_t *files_json(const struct weir_model_record *record)
+{
+    json_t *files = json_array();
+    bool good = files != NULL;
+    for (size_t i = 0; good && i < record->n_files; i++) {
+        const struct weir_model_file *file = &record->files[i];
+        good = json_array_append_new(files, json_pack("{s:s, s:s, s:s, s:I}", "path", file->path, "source", file->source,
+                                                      "sha256", file->sha256, "size", (json_int_t)file->size)) == 0;
+    }
+    if (good) return files;
+    json_decref(files);
+    return NULL;
+}
+
 static int print_json(const struct weir_pull_result *result)
 {
     const struct weir_model_record *record = &result->record;
-    json_t *files = json_array();
-    for (size_t i = 0; i < record->n_files; i++)
-        (void)json_array_append_new(files, json_pack("{s:s, s:s, s:s, s:I}", "path", record->files[i].path, "source",
-                                                     record->files[i].source, "sha256", record->files[i].sha256, "size",
-                                                     (json_int_t)record->files[i].size));
-    json_t *root =
-        json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "name", record->name, "path", result->path, "source",
-                  record->source, "revision", record->revision, "was_installed", result->was_installed, "files", files);
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "name", record->name, "path", result->path, "source",
+                             record->source, "revision", record->revision, "was_installed", result->was_installed,
+                             "files", files_json(record));
     if (!root) return cli_nomem();
     bool good = json_dumpf(root, stdout, JSON_INDENT(1)) == 0;
     json_decref(root);
@@ -243,7 +266,7 @@ static int pull(struct arguments *args)
 static int run(int argc, char **argv)
 {
     struct arguments args = {.pull = weir_pull_options_defaults()};
-    argp_parse(&parser, argc, argv, 0, NULL, &args);
+    if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     char *folder = models_folder();
     char token[TOKEN_BYTES_MAX];
     if (!folder) return cli_say(CLI_FAILED, "no folder for models: set XDG_CACHE_HOME or HOME");

@@ -61,7 +61,7 @@ static bool show(void *context, const char *path, uint64_t done, uint64_t total)
 static int run(int argc, char **argv)
 {
     struct arguments args = {0};
-    argp_parse(&parser, argc, argv, 0, NULL, &args);
+    if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     struct shown shown = {0};
     struct weir_model_record record = {0};
     struct weir_error error = {0};

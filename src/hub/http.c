@@ -151,16 +151,21 @@ static bool origin_is(const struct origin *a, const struct origin *b)
     return strcasecmp(a->scheme, b->scheme) == 0 && strcasecmp(a->host, b->host) == 0 && strcmp(a->port, b->port) == 0;
 }
 
-/* NULL: not an address. The caller frees it by curl_url_cleanup. */
-static CURLU *url_parse(const char *base, const char *url)
+/* `url`, against `base` when there is one. On success the caller frees *out by curl_url_cleanup. */
+static enum weir_status url_parse(const char *base, const char *url, CURLU **out, struct weir_error *error)
 {
+    char shown[200];
     CURLU *parsed = curl_url();
-    if (!parsed) return NULL;
-    bool good = !base || curl_url_set(parsed, CURLUPART_URL, base, 0) == CURLUE_OK;
-    if (good) good = curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK;
-    if (good) return parsed;
+    CURLUcode code = parsed ? CURLUE_OK : CURLUE_OUT_OF_MEMORY;
+    if (!code && base) code = curl_url_set(parsed, CURLUPART_URL, base, 0);
+    if (!code) code = curl_url_set(parsed, CURLUPART_URL, url, 0);
+    if (!code) {
+        *out = parsed;
+        return WEIR_OK;
+    }
     curl_url_cleanup(parsed);
-    return NULL;
+    if (code == CURLUE_OUT_OF_MEMORY) return error_nomem(error, "address");
+    return error_set(error, WEIR_ERR_FORMAT, "%s: not an address", http_url_shown(url, shown, sizeof shown));
 }
 
 static bool has_credentials(CURLU *url)
@@ -194,10 +199,10 @@ enum weir_status http_url_join(const struct http *http, const char *base, const 
                                struct weir_error *error)
 {
     char shown[200];
-    CURLU *parsed = url_parse(base, url);
-    if (!parsed)
-        return error_set(error, WEIR_ERR_FORMAT, "%s: not an address", http_url_shown(url, shown, sizeof shown));
-    enum weir_status status = url_allow(&http->origin, parsed, url, error);
+    CURLU *parsed = NULL;
+    enum weir_status status = url_parse(base, url, &parsed, error);
+    if (status) return status;
+    status = url_allow(&http->origin, parsed, url, error);
     if (!status && !part_copy(parsed, CURLUPART_URL, 0, out, HTTP_URL_BYTES_MAX))
         status = error_set(error, WEIR_ERR_LIMIT, "%s: an address longer than %d bytes",
                            http_url_shown(url, shown, sizeof shown), HTTP_URL_BYTES_MAX - 1);
@@ -208,8 +213,8 @@ enum weir_status http_url_join(const struct http *http, const char *base, const 
 bool http_url_is_origin(const struct http *http, const char *url)
 {
     struct origin origin;
-    CURLU *parsed = url_parse(NULL, url);
-    bool same = parsed && origin_of(parsed, &origin) && origin_is(&origin, &http->origin);
+    CURLU *parsed = NULL;
+    bool same = !url_parse(NULL, url, &parsed, NULL) && origin_of(parsed, &origin) && origin_is(&origin, &http->origin);
     curl_url_cleanup(parsed);
     return same;
 }
@@ -217,8 +222,8 @@ bool http_url_is_origin(const struct http *http, const char *url)
 static bool url_is_loopback(const char *url)
 {
     struct origin origin = {.is_loopback = false};
-    CURLU *parsed = url_parse(NULL, url);
-    bool is_there = parsed && origin_of(parsed, &origin) && origin.is_loopback;
+    CURLU *parsed = NULL;
+    bool is_there = !url_parse(NULL, url, &parsed, NULL) && origin_of(parsed, &origin) && origin.is_loopback;
     curl_url_cleanup(parsed);
     return is_there;
 }
@@ -253,13 +258,12 @@ static enum weir_status endpoint_read(struct http *http, struct weir_error *erro
 {
     const char *endpoint = http->options.endpoint;
     char shown[200];
-    CURLU *parsed = url_parse(NULL, endpoint);
-    if (!parsed || !origin_of(parsed, &http->origin)) {
-        curl_url_cleanup(parsed);
-        return error_set(error, WEIR_ERR_INVALID, "endpoint %s: expected an https address",
-                         http_url_shown(endpoint, shown, sizeof shown));
-    }
-    enum weir_status status = url_allow(&http->origin, parsed, endpoint, error);
+    CURLU *parsed = NULL;
+    enum weir_status status = url_parse(NULL, endpoint, &parsed, error);
+    if (!status && !origin_of(parsed, &http->origin))
+        status = error_set(error, WEIR_ERR_INVALID, "%s: expected an https address",
+                           http_url_shown(endpoint, shown, sizeof shown));
+    if (!status) status = url_allow(&http->origin, parsed, endpoint, error);
     curl_url_cleanup(parsed);
     return status ? error_prefix(error, status, "endpoint") : WEIR_OK;
 }
@@ -324,7 +328,7 @@ static void hop_clear(struct hop *hop)
 {
     struct http_reply *reply = hop->reply;
     hop->location[0] = reply->etag[0] = reply->content_length[0] = reply->content_range[0] = 0;
-    reply->content_encoding[0] = reply->error_code[0] = reply->link[0] = 0;
+    reply->content_encoding[0] = reply->error_code[0] = reply->link[0] = reply->rate_limit[0] = 0;
 }
 
 static bool take_headers(struct hop *hop, const char *line, size_t size)
@@ -342,6 +346,7 @@ static bool take_headers(struct hop *hop, const char *line, size_t size)
     if (fits && !reply->linked_size[0])
         fits = header_take(line, size, "X-Linked-Size", reply->linked_size, sizeof reply->linked_size);
     return fits && header_take(line, size, "Link", reply->link, sizeof reply->link) &&
+           header_take(line, size, "RateLimit", reply->rate_limit, sizeof reply->rate_limit) &&
            header_take(line, size, "X-Error-Code", reply->error_code, sizeof reply->error_code);
 }
 
@@ -434,6 +439,7 @@ static bool hop_setup(struct hop *hop, const struct curl_slist *headers, char me
         curl_easy_setopt(curl, CURLOPT_WRITEDATA, hop) == CURLE_OK &&
         curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress) == CURLE_OK &&
         curl_easy_setopt(curl, CURLOPT_XFERINFODATA, hop) == CURLE_OK &&
+        curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK && /* a proxy's are not the hub's */
         curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK;
     if (good && request->is_head) good = curl_easy_setopt(curl, CURLOPT_NOBODY, 1L) == CURLE_OK;
     if (good && request->offset) good = curl_easy_setopt(curl, CURLOPT_RANGE, range) == CURLE_OK;
@@ -464,6 +470,15 @@ static bool is_transient(CURLcode code)
     }
 }
 
+/* Seconds until the limit is lifted, in a RateLimit header: `"api";r=0;t=55` (draft-ietf-httpapi-ratelimit-headers), which the hub
+ * sends with a 429. 0: not said. */
+static double reset_of(const char *rate_limit)
+{
+    const char *at = strstr(rate_limit, ";t=");
+    if (!at || at[3] < '0' || at[3] > '9') return 0;
+    return strtod(at + 3, NULL);
+}
+
 /* Takes what curl_easy_perform returned; `message` is libcurl's own text or empty. */
 static enum weir_status hop_finish(struct hop *hop, CURLcode code, const char *message)
 {
@@ -471,11 +486,12 @@ static enum weir_status hop_finish(struct hop *hop, CURLcode code, const char *m
     curl_off_t retry_after = 0;
     (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &hop->reply->code);
     (void)curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after);
-    hop->reply->retry_after_s = (double)retry_after;
+    hop->reply->retry_after_s = retry_after || hop->reply->code != 429 ? (double)retry_after : reset_of(hop->reply->rate_limit);
     if (hop->status) return hop->status;
     if (hop->is_cancelled) return error_set(hop->error, WEIR_ERR_CANCELLED, "cancelled");
     bool is_ignored = hop->reply->code != 200 && hop->reply->code != 206 && hop->reply->code != 0;
     if (code == CURLE_WRITE_ERROR && is_ignored) return WEIR_OK; /* on_body had enough of an error's page */
+    if (code == CURLE_OUT_OF_MEMORY) return error_nomem(hop->error, "HTTP request");
     if (code != CURLE_OK) {
         hop->reply->is_transient = is_transient(code);
         return hop_fail(hop, WEIR_ERR_IO, message[0] ? message : curl_easy_strerror(code));

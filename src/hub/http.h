@@ -31,7 +31,7 @@ struct http_reply {
     /* from the endpoint's own origin only, the first hop that had them: */
     char commit[80], linked_etag[160], linked_size[24];
     /* of the last hop: */
-    char etag[256], content_length[24], content_range[96], content_encoding[32], error_code[64];
+    char etag[256], content_length[24], content_range[96], content_encoding[32], error_code[64], rate_limit[128];
     char link[HTTP_URL_BYTES_MAX];
     double retry_after_s; /* 0: not said */
     bool is_transient;    /* worth another attempt, when the call failed */

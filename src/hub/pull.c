@@ -209,6 +209,8 @@ static enum weir_status look(struct job *job, bool *is_there, struct weir_error 
     *is_there = false;
     enum weir_status status = record_load(folder, job->model.name, &old, error);
     if (status == WEIR_ERR_NOT_FOUND) return WEIR_OK;
+    if (status == WEIR_ERR_FORMAT || status == WEIR_ERR_UNSUPPORTED)
+        return error_prefix(error, status, "remove this record, or install under another name (--as NAME)");
     if (status) return status;
     if (!old.is_recorded)
         status = adopt(job, is_there, error);

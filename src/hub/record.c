@@ -27,6 +27,7 @@ void weir_model_record_free(struct weir_model_record *record)
     free(record->source);
     free(record->revision);
     free(record->time);
+    free(record->problem);
     *record = (struct weir_model_record){0};
 }
 
@@ -105,7 +106,8 @@ static bool texts_copy(struct weir_model_record *record, const char *name, const
     record->source = text_copy(source);
     record->revision = text_copy(revision);
     record->time = text_copy(time);
-    return record->name && record->source && record->revision && record->time;
+    record->problem = text_copy("");
+    return record->name && record->source && record->revision && record->time && record->problem;
 }
 
 /* Path of part i into a new file of the record, which has room. */
@@ -182,7 +184,7 @@ static enum weir_status record_parse(const char *folder, const char *name, const
 }
 
 /* Without a JSON record: NAME.gguf as it lies there, with the hash that the catalogue knows for that name. */
-static enum weir_status record_from_file(const char *folder, const char *name, struct weir_model_record *out,
+enum weir_status record_from_file(const char *folder, const char *name, struct weir_model_record *out,
                                          struct weir_error *error)
 {
     struct stat info;
@@ -235,7 +237,7 @@ enum weir_status record_load(const char *folder, const char *name, struct weir_m
 static json_t *record_json(const struct weir_model_record *record)
 {
     json_t *files = json_array();
-    for (size_t i = 0; i < record->n_files; i++) {
+    for (size_t i = 0; i < record->n_files; i++) { /* record_save counts them */
         const struct weir_model_file *file = &record->files[i];
         (void)json_array_append_new(files, json_pack("{s:s, s:s, s:I}", "source", file->source, "sha256", file->sha256,
                                                      "size", (json_int_t)file->size));

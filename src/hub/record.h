@@ -15,6 +15,10 @@ bool model_name_is_safe(const char *name);
 enum weir_status record_load(const char *folder, const char *name, struct weir_model_record *out,
                              struct weir_error *error) WEIR_MUST_USE;
 
+/* FOLDER/NAME.gguf without its record. */
+enum weir_status record_from_file(const char *folder, const char *name, struct weir_model_record *out,
+                                  struct weir_error *error) WEIR_MUST_USE;
+
 enum weir_status record_save(const char *folder, const struct weir_model_record *record,
                              struct weir_error *error) WEIR_MUST_USE;
 

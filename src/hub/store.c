@@ -49,6 +49,12 @@ enum weir_status weir_model_find(const char *folder, const char *model, char **p
     if (!folder)
         return error_set(error, WEIR_ERR_NOT_FOUND,
                          "%s: no such model file, and no folder of models (set XDG_CACHE_HOME)", model);
+    struct strbuf whole = STRBUF_MAX(MODEL_PATH_BYTES_MAX); /* needs no record */
+    if (!model_path(&whole, folder, model, 1, 1) && is_file(whole.data)) {
+        *path = whole.data;
+        return WEIR_OK;
+    }
+    strbuf_free(&whole);
     struct weir_model_record record = {0};
     enum weir_status status = record_load(folder, model, &record, error);
     if (status == WEIR_ERR_NOT_FOUND || (!status && !is_file(record.files[0].path)))
@@ -74,6 +80,23 @@ static void listing_free(struct listing *list)
     free(list->records);
 }
 
+/* A damaged record hides neither its model nor the others; `error` holds what is wrong with it. */
+static enum weir_status list_damaged(const char *folder, const char *name, struct weir_model_record *record,
+                                     struct weir_error *error)
+{
+    char *problem = mem_text(error->text, strlen(error->text));
+    if (!problem) return error_nomem(error, "list of models");
+    enum weir_status status = record_from_file(folder, name, record, error);
+    if (status) {
+        free(problem);
+        return status;
+    }
+    free(record->problem);
+    record->problem = problem;
+    record->is_recorded = false;
+    return WEIR_OK;
+}
+
 static enum weir_status listing_add(struct listing *list, const char *folder, const char *name,
                                     struct weir_error *error)
 {
@@ -86,7 +109,9 @@ static enum weir_status listing_add(struct listing *list, const char *folder, co
         list->records = records;
         list->capacity = capacity;
     }
-    enum weir_status status = record_load(folder, name, &list->records[list->count], error);
+    struct weir_model_record *record = &list->records[list->count];
+    enum weir_status status = record_load(folder, name, record, error);
+    if (status == WEIR_ERR_FORMAT || status == WEIR_ERR_UNSUPPORTED) status = list_damaged(folder, name, record, error);
     if (!status) list->count++;
     return status == WEIR_ERR_NOT_FOUND ? WEIR_OK
                                         : status; /* part of a split model without its record, or gone meanwhile */
@@ -117,6 +142,8 @@ enum weir_status weir_model_list(const char *folder, struct weir_model_record **
     if (!folder || !records || !count)
         return error_set(error, WEIR_ERR_INVALID, "weir_model_list: expected a folder and places");
     struct listing list = {0};
+    struct weir_error unused;
+    if (!error) error = &unused; /* what is wrong with a record is kept */
     DIR *dir = opendir(folder);
     if (!dir && errno != ENOENT) return error_set(error, WEIR_ERR_IO, "%s: cannot open: %s", folder, strerror(errno));
     enum weir_status status = WEIR_OK;
