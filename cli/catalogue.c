@@ -221,7 +221,10 @@ static bool print_installed(const struct installed *installed)
         const struct weir_model_record *record = &installed->records[i];
         char bytes[CELL_BYTES];
         const char *cells[] = {record->name, text_bytes((double)disk_bytes(record), bytes, sizeof bytes),
-                               record->problem[0] ? record->problem : record->source[0] ? record->source : "(no record)", record->files[0].path};
+                               record->problem[0]  ? record->problem
+                               : record->source[0] ? record->source
+                                                   : "(no record)",
+                               record->files[0].path};
         table_add(table, cells);
     }
     return table_print(table);

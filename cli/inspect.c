@@ -9,6 +9,7 @@
 
 #include "cli.h"
 #include "model_facts.h"
+#include "models.h"
 #include "table.h"
 #include "text.h"
 #include "weir/gguf.h"
@@ -45,7 +46,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 static const struct argp parser = {
     .options = options,
     .parser = parse,
-    .args_doc = "MODEL.gguf",
+    .args_doc = "MODEL",
     .doc = "Prints a model file's metadata, its tensors and the memory it needs. Any valid GGUF file, also one that "
            "holds only a vocabulary."};
 
@@ -314,11 +315,16 @@ static int run(int argc, char **argv)
 {
     struct arguments args = {0};
     if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
+    char *path = NULL;
+    int status = models_find(args.path, &path);
+    if (status) return status;
     struct weir_gguf *gguf = NULL;
     struct weir_error error = {0};
-    if (weir_gguf_open(args.path, &gguf, &error)) return cli_fail(&error);
+    enum weir_status failed = weir_gguf_open(path, &gguf, &error);
+    free(path);
+    if (failed) return cli_fail(&error);
     struct model_facts facts = model_facts_read(gguf);
-    int status = args.json ? print_json(gguf, &facts) : print_text(gguf, &facts);
+    status = args.json ? print_json(gguf, &facts) : print_text(gguf, &facts);
     weir_gguf_close(&gguf);
     return status;
 }

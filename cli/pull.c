@@ -215,8 +215,9 @@ static json_t *files_json(const struct weir_model_record *record)
     bool good = files != NULL;
     for (size_t i = 0; good && i < record->n_files; i++) {
         const struct weir_model_file *file = &record->files[i];
-        good = json_array_append_new(files, json_pack("{s:s, s:s, s:s, s:I}", "path", file->path, "source", file->source,
-                                                      "sha256", file->sha256, "size", (json_int_t)file->size)) == 0;
+        good =
+            json_array_append_new(files, json_pack("{s:s, s:s, s:s, s:I}", "path", file->path, "source", file->source,
+                                                   "sha256", file->sha256, "size", (json_int_t)file->size)) == 0;
     }
     if (good) return files;
     json_decref(files);

@@ -74,7 +74,7 @@ struct weir_model_record {
     char *time;     /* when it was installed, UTC, "2026-11-23T12:00:00Z" */
     struct weir_model_file *files;
     size_t n_files;
-    char *problem;  /* why there is no usable record though NAME.json exists; "": nothing is wrong */
+    char *problem;    /* why there is no usable record though NAME.json exists; "": nothing is wrong */
     bool is_recorded; /* there is a record, or the catalogue knows the file's SHA-256 */
 };
 WEIR_API void weir_model_record_free(struct weir_model_record *record); /* accepts a zeroed one */

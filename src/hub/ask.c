@@ -105,9 +105,11 @@ static enum weir_status next_page(const struct pull *pull, const struct http_rep
     char next[HTTP_URL_BYTES_MAX], joined[HTTP_URL_BYTES_MAX];
     *is_last = !link_next(reply->link, next, sizeof next);
     if (*is_last) return WEIR_OK;
+    bool is_origin = false;
     enum weir_status status = http_url_join(pull->http, reply->url, next, joined, error);
+    if (!status) status = http_url_is_origin(pull->http, joined, &is_origin, error);
     if (status) return status;
-    if (!http_url_is_origin(pull->http, joined))
+    if (!is_origin)
         return error_set(error, WEIR_ERR_REFUSED, "list of files: its next page is said to be on another host");
     strbuf_clear(url);
     status = strbuf_text(url, joined);

@@ -77,11 +77,12 @@ enum weir_status http_url_join(const struct http *http, const char *base, const 
     return http_open(NULL, NULL, error);
 }
 
-bool http_url_is_origin(const struct http *http, const char *url)
+enum weir_status http_url_is_origin(const struct http *http, const char *url, bool *is_origin, struct weir_error *error)
 {
     (void)http;
     (void)url;
-    return false;
+    (void)is_origin;
+    return http_open(NULL, NULL, error);
 }
 
 #else
@@ -113,6 +114,7 @@ struct hop {
     size_t header_bytes, ignored_bytes;
     bool is_begun;           /* request->begin was called */
     bool is_cancelled;       /* by the caller */
+    bool is_loopback;        /* this hop's host */
     enum weir_status status; /* of a callback */
 };
 
@@ -127,23 +129,29 @@ static bool is_loopback(const char *host)
            host[used] == 0; /* NOLINT(bugprone-unchecked-string-to-number-conversion): the widths bound them */
 }
 
-static bool part_copy(CURLU *url, CURLUPart part, unsigned flags, char *out, size_t size)
+/* CURLUE_MALFORMED_INPUT: there is no such part, or it is longer than `size`. */
+static CURLUcode part_copy(CURLU *url, CURLUPart part, unsigned flags, char *out, size_t size)
 {
     char *text = NULL;
-    bool fits = curl_url_get(url, part, &text, flags) == CURLUE_OK && strlen(text) < size;
+    CURLUcode code = curl_url_get(url, part, &text, flags);
+    bool fits = !code && strlen(text) < size;
     if (fits) (void)snprintf(out, size, "%s", text);
     curl_free(text);
-    return fits;
+    return fits || code == CURLUE_OUT_OF_MEMORY ? code : CURLUE_MALFORMED_INPUT;
 }
 
-static bool origin_of(CURLU *url, struct origin *origin)
+/* `text` is the address itself, for the error. */
+static enum weir_status origin_of(CURLU *url, const char *text, struct origin *origin, struct weir_error *error)
 {
-    if (!part_copy(url, CURLUPART_SCHEME, 0, origin->scheme, sizeof origin->scheme) ||
-        !part_copy(url, CURLUPART_HOST, 0, origin->host, sizeof origin->host) ||
-        !part_copy(url, CURLUPART_PORT, CURLU_DEFAULT_PORT, origin->port, sizeof origin->port))
-        return false;
+    char shown[200];
+    CURLUcode code = part_copy(url, CURLUPART_SCHEME, 0, origin->scheme, sizeof origin->scheme);
+    if (!code) code = part_copy(url, CURLUPART_HOST, 0, origin->host, sizeof origin->host);
+    if (!code) code = part_copy(url, CURLUPART_PORT, CURLU_DEFAULT_PORT, origin->port, sizeof origin->port);
+    if (code == CURLUE_OUT_OF_MEMORY) return error_nomem(error, "address");
+    if (code)
+        return error_set(error, WEIR_ERR_REFUSED, "%s: not an http address", http_url_shown(text, shown, sizeof shown));
     origin->is_loopback = is_loopback(origin->host);
-    return true;
+    return WEIR_OK;
 }
 
 static bool origin_is(const struct origin *a, const struct origin *b)
@@ -183,8 +191,9 @@ static enum weir_status url_allow(const struct origin *endpoint, CURLU *url, con
 {
     char shown[200];
     struct origin origin;
+    enum weir_status status = origin_of(url, text, &origin, error);
+    if (status) return status;
     http_url_shown(text, shown, sizeof shown);
-    if (!origin_of(url, &origin)) return error_set(error, WEIR_ERR_REFUSED, "%s: not an http address", shown);
     if (has_credentials(url))
         return error_set(error, WEIR_ERR_REFUSED, "an address with a user name or password in it");
     bool is_plain = strcasecmp(origin.scheme, "http") == 0;
@@ -203,29 +212,31 @@ enum weir_status http_url_join(const struct http *http, const char *base, const 
     enum weir_status status = url_parse(base, url, &parsed, error);
     if (status) return status;
     status = url_allow(&http->origin, parsed, url, error);
-    if (!status && !part_copy(parsed, CURLUPART_URL, 0, out, HTTP_URL_BYTES_MAX))
+    CURLUcode code = status ? CURLUE_OK : part_copy(parsed, CURLUPART_URL, 0, out, HTTP_URL_BYTES_MAX);
+    if (code == CURLUE_OUT_OF_MEMORY)
+        status = error_nomem(error, "address");
+    else if (code)
         status = error_set(error, WEIR_ERR_LIMIT, "%s: an address longer than %d bytes",
                            http_url_shown(url, shown, sizeof shown), HTTP_URL_BYTES_MAX - 1);
     curl_url_cleanup(parsed);
     return status;
 }
 
-bool http_url_is_origin(const struct http *http, const char *url)
+static enum weir_status origin_at(const char *url, struct origin *origin, struct weir_error *error)
 {
-    struct origin origin;
     CURLU *parsed = NULL;
-    bool same = !url_parse(NULL, url, &parsed, NULL) && origin_of(parsed, &origin) && origin_is(&origin, &http->origin);
+    enum weir_status status = url_parse(NULL, url, &parsed, error);
+    if (!status) status = origin_of(parsed, url, origin, error);
     curl_url_cleanup(parsed);
-    return same;
+    return status;
 }
 
-static bool url_is_loopback(const char *url)
+enum weir_status http_url_is_origin(const struct http *http, const char *url, bool *is_origin, struct weir_error *error)
 {
-    struct origin origin = {.is_loopback = false};
-    CURLU *parsed = NULL;
-    bool is_there = !url_parse(NULL, url, &parsed, NULL) && origin_of(parsed, &origin) && origin.is_loopback;
-    curl_url_cleanup(parsed);
-    return is_there;
+    struct origin origin;
+    enum weir_status status = origin_at(url, &origin, error);
+    if (!status) *is_origin = origin_is(&origin, &http->origin);
+    return status;
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------- */
@@ -257,12 +268,9 @@ static enum weir_status authorize(struct http *http, struct weir_error *error)
 static enum weir_status endpoint_read(struct http *http, struct weir_error *error)
 {
     const char *endpoint = http->options.endpoint;
-    char shown[200];
     CURLU *parsed = NULL;
     enum weir_status status = url_parse(NULL, endpoint, &parsed, error);
-    if (!status && !origin_of(parsed, &http->origin))
-        status = error_set(error, WEIR_ERR_INVALID, "%s: expected an https address",
-                           http_url_shown(endpoint, shown, sizeof shown));
+    if (!status) status = origin_of(parsed, endpoint, &http->origin, error);
     if (!status) status = url_allow(&http->origin, parsed, endpoint, error);
     curl_url_cleanup(parsed);
     return status ? error_prefix(error, status, "endpoint") : WEIR_OK;
@@ -443,7 +451,7 @@ static bool hop_setup(struct hop *hop, const struct curl_slist *headers, char me
         curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK;
     if (good && request->is_head) good = curl_easy_setopt(curl, CURLOPT_NOBODY, 1L) == CURLE_OK;
     if (good && request->offset) good = curl_easy_setopt(curl, CURLOPT_RANGE, range) == CURLE_OK;
-    if (good && url_is_loopback(hop->reply->url)) good = curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK;
+    if (good && hop->is_loopback) good = curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK;
     return good;
 }
 
@@ -486,7 +494,8 @@ static enum weir_status hop_finish(struct hop *hop, CURLcode code, const char *m
     curl_off_t retry_after = 0;
     (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &hop->reply->code);
     (void)curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after);
-    hop->reply->retry_after_s = retry_after || hop->reply->code != 429 ? (double)retry_after : reset_of(hop->reply->rate_limit);
+    hop->reply->retry_after_s =
+        retry_after || hop->reply->code != 429 ? (double)retry_after : reset_of(hop->reply->rate_limit);
     if (hop->status) return hop->status;
     if (hop->is_cancelled) return error_set(hop->error, WEIR_ERR_CANCELLED, "cancelled");
     bool is_ignored = hop->reply->code != 200 && hop->reply->code != 206 && hop->reply->code != 0;
@@ -530,7 +539,10 @@ static enum weir_status redirect(struct hop *hop, bool *is_last)
     enum weir_status status = http_url_join(hop->http, hop->reply->url, hop->location, next, hop->error);
     if (status)
         return error_prefix(hop->error, status, "%s: redirect", http_url_shown(hop->reply->url, shown, sizeof shown));
-    *is_last = hop->request->is_head && !http_url_is_origin(hop->http, next);
+    bool is_origin = false;
+    status = http_url_is_origin(hop->http, next, &is_origin, hop->error);
+    if (status) return status;
+    *is_last = hop->request->is_head && !is_origin;
     if (!*is_last) memcpy(hop->reply->url, next, sizeof next);
     return WEIR_OK;
 }
@@ -539,9 +551,13 @@ static enum weir_status follow(struct hop *hop)
 {
     for (int hops = 0; hops <= HTTP_REDIRECTS_MAX; hops++) {
         bool is_last = false;
+        struct origin origin;
+        enum weir_status status = origin_at(hop->reply->url, &origin, hop->error);
+        if (status) return status;
         hop->header_bytes = hop->ignored_bytes = 0;
-        hop->reply->is_origin = http_url_is_origin(hop->http, hop->reply->url);
-        enum weir_status status = hop_run(hop);
+        hop->is_loopback = origin.is_loopback;
+        hop->reply->is_origin = origin_is(&origin, &hop->http->origin);
+        status = hop_run(hop);
         if (status || !is_redirect(hop->reply->code)) return status;
         status = redirect(hop, &is_last);
         if (status || is_last) return status;

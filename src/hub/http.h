@@ -62,7 +62,10 @@ enum weir_status http_send(struct http *http, const struct http_request *request
 /* `url` made absolute against `base` (or as it is) and allowed: WEIR_ERR_REFUSED otherwise. */
 enum weir_status http_url_join(const struct http *http, const char *base, const char *url, char out[HTTP_URL_BYTES_MAX],
                                struct weir_error *error) WEIR_MUST_USE;
-bool http_url_is_origin(const struct http *http, const char *url);
+
+/* Whether `url` is at the endpoint's own origin. */
+enum weir_status http_url_is_origin(const struct http *http, const char *url, bool *is_origin,
+                                    struct weir_error *error) WEIR_MUST_USE;
 
 /* "https://host/path" without query, printable, for error texts. */
 const char *http_url_shown(const char *url, char *out, size_t size);

@@ -185,7 +185,7 @@ static enum weir_status record_parse(const char *folder, const char *name, const
 
 /* Without a JSON record: NAME.gguf as it lies there, with the hash that the catalogue knows for that name. */
 enum weir_status record_from_file(const char *folder, const char *name, struct weir_model_record *out,
-                                         struct weir_error *error)
+                                  struct weir_error *error)
 {
     struct stat info;
     struct weir_model_record record = {.files = mem_zero(1, sizeof *record.files)};

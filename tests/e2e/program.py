@@ -28,7 +28,7 @@ class ProgramTest(unittest.TestCase):
     def weir(self, *words, status=DONE, text=b"", **environment):
         """Runs weir and checks its exit status; the finished process, whose stdout and stderr are bytes."""
         done = subprocess.run([WEIR, *map(str, words)], input=text, capture_output=True, timeout=120,
-                              env=dict(os.environ, XDG_CACHE_HOME=str(self.folder / "cache"), **environment))
+                              env=os.environ | {"XDG_CACHE_HOME": str(self.folder / "cache")} | environment)
         if done.returncode != status:
             self.fail(f"weir {' '.join(map(str, words))}: exit status {done.returncode}, expected {status}\n"
                       f"{done.stderr.decode(errors='replace')}")

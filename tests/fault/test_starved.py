@@ -78,6 +78,10 @@ class Starved(ProgramTest):
     def test_tokenize(self):
         self.check("tokenize", "-m", MODEL, "--special", "--lines", text=b"the car\n\n<|im_start|>")
 
+    def test_models(self):
+        self.check("models", compares=False)
+        self.check("models", "--json")
+
 
 if __name__ == "__main__":
     unittest.main()
