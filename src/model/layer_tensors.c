@@ -1,6 +1,4 @@
 /* The tensors that several families share: those of a layer, and rotary factors. */
-#include <math.h>
-
 #include "base/error.h"
 #include "model/model.h"
 
@@ -54,7 +52,7 @@ enum weir_status model_take_rope_factors(struct model *model, const float **out,
     const float *factors = NULL;
     enum weir_status status = model_take_vector(model, &factors, count, name, 0, error);
     for (size_t i = 0; !status && i < count; i++)
-        if (!isfinite(factors[i]) || factors[i] <= 0)
+        if (factors[i] <= 0)
             status = error_set(error, WEIR_ERR_FORMAT, "%s: tensor %s: factor %zu: expected more than 0, found %g",
                                weir_gguf_name(model->gguf), name, i, (double)factors[i]);
     if (!status) *out = factors;

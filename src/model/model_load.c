@@ -1,4 +1,5 @@
 /* Loading: metadata and tensors of a GGUF file into struct model, every shape checked, every tensor accounted for. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,7 +211,12 @@ enum weir_status model_take_vector(struct model *model, const float **out, size_
     if (size > model->floats_size - model->floats_used)
         return error_set(error, WEIR_ERR_FORMAT, "%s: tensor %s is used twice", weir_gguf_name(model->gguf), name);
     float *copy = model->floats + model->floats_used;
-    for (size_t i = 0; i < size; i++) copy[i] = float_from_bits((uint32_t)load_le(tensor->data + 4 * i, 4));
+    for (size_t i = 0; i < size; i++) {
+        copy[i] = float_from_bits((uint32_t)load_le(tensor->data + 4 * i, 4));
+        if (!isfinite(copy[i]))
+            return error_set(error, WEIR_ERR_FORMAT, "%s: tensor %s: value %zu: expected a finite number, found %g",
+                             weir_gguf_name(model->gguf), name, i, (double)copy[i]);
+    }
     model->floats_used += size;
     *out = copy;
     return WEIR_OK;

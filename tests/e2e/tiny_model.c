@@ -1,5 +1,6 @@
 #include "e2e/tiny_model.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,7 @@ static void vector_from(struct generator *g, const char *name, size_t asked, flo
     float values[2 * TINY_FF];
     size_t size = columns(g, name, asked);
     for (size_t i = 0; i < size; i++) values[i] = low + (float)(next_random(g) >> 40) / 16777216.0f;
+    if (g->model->infinite && !strcmp(g->model->infinite, name)) values[size - 1] = INFINITY;
     if (!is_left_out(g, name)) gguf_write_tensor(g->writer, name, WEIR_TENSOR_F32, 1, (uint64_t[]){size}, values);
 }
 

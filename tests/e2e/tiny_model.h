@@ -31,6 +31,7 @@ struct tiny_model {
     uint32_t ctx_tokens;      /* 0: TINY_CTX */
     const char *left_out;     /* a tensor, or a key of longrope, that is not written; NULL: none */
     const char *widened;      /* a vector or matrix written with 32 columns too many; NULL: none */
+    const char *infinite;     /* a vector whose last value is infinite; NULL: none */
     const char *extra;        /* a vector of 32 values more; NULL: none */
     const char *rope_scaling; /* rope.scaling.type, without the keys that go with it; NULL: no key */
 };

@@ -1,6 +1,7 @@
 /* The reference of the matrix product: dequantised values against fixtures, products against exact sums. */
 #include "kernels/matmul_test.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -142,6 +143,24 @@ static void quantizes_within_half_a_step(void **state)
     free_activations(&a);
 }
 
+/* What a broken model may give: no conversion leaves the range of its type (the sanitizer sees it), NaN is 0. */
+static void quantizes_what_is_no_number(void **state)
+{
+    (void)state;
+    struct kernels k = {0};
+    kernels_init_matmul_ref(&k);
+    float x[64] = {NAN, 1.0f, -2.0f, NAN};
+    x[32] = INFINITY;
+    x[33] = -INFINITY;
+    x[34] = FLT_MAX;
+    struct activations a = make_activations(&k, x, 1, 64);
+    assert_int_equal(a.q[0], 0);
+    assert_int_equal(a.q[2], -127);
+    assert_int_equal(a.q[3], 0);
+    assert_true(isinf(a.d[1]));
+    free_activations(&a);
+}
+
 /* The product against a double sum of dequantised weights and dequantised activations. */
 static void products_are_near_the_exact_sum(void **state)
 {
@@ -188,6 +207,7 @@ int main(void)
         cmocka_unit_test(knows_its_types),
         cmocka_unit_test(panels_cover_all_rows),
         cmocka_unit_test(quantizes_within_half_a_step),
+        cmocka_unit_test(quantizes_what_is_no_number),
         cmocka_unit_test(products_are_near_the_exact_sum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,6 +125,17 @@ static void missing_or_misshapen_tensors(void **state)
     }
 }
 
+static void values_that_are_no_numbers(void **state)
+{
+    static const char *const names[] = {"blk.1.attn_norm.weight", "output_norm.weight", "blk.0.attn_k.bias"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct tiny_model model = {.architecture = "qwen2", .infinite = names[i], .seed = 1};
+        check_model(&model, 0, WEIR_ERR_FORMAT, names[i]);
+        check_model(&model, 0, WEIR_ERR_FORMAT, "expected a finite number, found inf");
+    }
+}
+
 /* A tensor that the architecture does not have: another family's. */
 static void extra_tensors(void **state)
 {
@@ -181,6 +192,7 @@ int main(void)
         cmocka_unit_test(missing_key),
         cmocka_unit_test(context_beyond_the_model),
         cmocka_unit_test(missing_or_misshapen_tensors),
+        cmocka_unit_test(values_that_are_no_numbers),
         cmocka_unit_test(extra_tensors),
         cmocka_unit_test(longrope),
         cmocka_unit_test(rope_scaling),

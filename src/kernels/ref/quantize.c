@@ -1,4 +1,4 @@
-/* Activations to int8 in blocks of 32. Inputs are finite. */
+/* Activations to int8 in blocks of 32. Inputs are finite; others, which only a broken model gives, become some number. */
 #include <math.h>
 
 #include "kernels/quant_formats.h"
@@ -10,12 +10,13 @@ static float block_max(const float *x)
     return max;
 }
 
-/* x * inverse is at most 127 * (1 + 2^-22), so the result is within -127..127. Returns the sum of the q. */
+/* x * inverse is at most 127 * (1 + 2^-22), so the result is within -127..127; NaN becomes 0. Returns the sum of the q. */
 static int quantize_half(const float *x, float inverse, int8_t *q)
 {
     int total = 0;
     for (int i = 0; i < ACT_BLOCK / 2; i++) {
-        q[i] = (int8_t)nearbyintf(x[i] * inverse);
+        float rounded = nearbyintf(x[i] * inverse);
+        q[i] = rounded >= -127 && rounded <= 127 ? (int8_t)rounded : 0;
         total += q[i];
     }
     return total;
