@@ -168,7 +168,7 @@ static int print_json(const struct arguments *args, const struct installed *inst
 static const char *parameters_cell(const struct weir_catalogue_model *model, char out[static CELL_BYTES])
 {
     double count = (double)weir_catalogue_parameters(model);
-    (void)snprintf(out, CELL_BYTES, count < 1e9 ? "%.0fM" : "%.1fB", count / (count < 1e9 ? 1e6 : 1e9));
+    (void)snprintf(out, CELL_BYTES, count < 999.5e6 ? "%.0fM" : "%.1fB", count / (count < 999.5e6 ? 1e6 : 1e9));
     return out;
 }
 
@@ -187,9 +187,10 @@ static void installed_cell(const struct weir_catalogue_model *model, const struc
 
 static bool print_models(const struct installed *installed)
 {
-    static const struct table_column columns[] = {
-        {"NAME", false}, {"PARAMS", true}, {"RAM Q4_K_M", true}, {"Q5_K_M", true},   {"Q6_K", true},
-        {"Q8_0", true},  {"F16", true},    {"LICENCE", false},   {"BEST AT", false}, {"INSTALLED", false}};
+    static const struct table_column columns[] = {{"NAME", false},     {"PARAMS", true},   {"RAM Q4_K_M", true},
+                                                  {"Q5_K_M", true},    {"Q6_K", true},     {"Q8_0", true},
+                                                  {"F16", true},       {"LICENCE", false}, {"LANGUAGES", false},
+                                                  {"VERIFIED", false}, {"BEST AT", false}, {"INSTALLED", false}};
     struct table *table = table_open(columns, sizeof columns / sizeof columns[0]);
     for (size_t i = 0; i < weir_catalogue_count(); i++) {
         const struct weir_catalogue_model *model = weir_catalogue_at(i);
@@ -205,6 +206,8 @@ static bool print_models(const struct installed *installed)
                                ram[WEIR_QUANT_Q8_0],
                                ram[WEIR_QUANT_F16],
                                model->licence,
+                               model->languages_brief,
+                               model->is_run ? "file" : "shape",
                                model->best_at,
                                there};
         table_add(table, cells);
@@ -233,6 +236,9 @@ static bool print_installed(const struct installed *installed)
 static int print_text(const struct installed *installed)
 {
     bool good = print_models(installed);
+    (void)printf(
+        "\nVERIFIED: file: a real file was run against reference answers; shape: its architecture, tokenizer and "
+        "chat template were, on random weights.");
     (void)printf("\nRAM: weights and an f16 KV cache of 4,096 tokens; 'weir models NAME' tells more of a model, "
                  "'weir pull NAME' installs it.\n");
     if (installed->count) {
@@ -273,13 +279,12 @@ static int run(int argc, char **argv)
         return cli_say(CLI_FAILED, "'%s': not in the catalogue ('weir models' lists it)", args.name);
     struct installed installed = {0};
     struct weir_error error = {0};
-    char *folder = models_folder();
-    enum weir_status failed = folder ? weir_model_list(folder, &installed.records, &installed.count, &error) : WEIR_OK;
+    char *folder = NULL;
+    int status = models_folder(&folder);
+    if (folder && weir_model_list(folder, &installed.records, &installed.count, &error)) status = cli_fail(&error);
     free(folder);
-    if (failed) return cli_fail(&error);
-    int status = args.json ? print_json(&args, &installed)
-                 : model   ? print_one(model, &installed)
-                           : print_text(&installed);
+    if (status) return status;
+    status = args.json ? print_json(&args, &installed) : model ? print_one(model, &installed) : print_text(&installed);
     installed_free(&installed);
     return status;
 }

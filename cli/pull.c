@@ -268,13 +268,15 @@ static int run(int argc, char **argv)
 {
     struct arguments args = {.pull = weir_pull_options_defaults()};
     if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
-    char *folder = models_folder();
+    char *folder = NULL;
     char token[TOKEN_BYTES_MAX];
+    int status = models_folder(&folder);
+    if (status) return status;
     if (!folder) return cli_say(CLI_FAILED, "no folder for models: set XDG_CACHE_HOME or HOME");
     args.pull.folder = folder;
     args.pull.endpoint = getenv("HF_ENDPOINT");
     args.pull.token = find_token(token);
-    int status = pull(&args);
+    status = pull(&args);
     explicit_bzero(token, sizeof token);
     free(folder);
     return status;

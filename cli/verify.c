@@ -66,7 +66,9 @@ static int run(int argc, char **argv)
     struct weir_model_record record = {0};
     struct weir_error error = {0};
     progress_open(&shown.progress, NULL, args.is_quiet);
-    char *folder = models_folder();
+    char *folder = NULL;
+    int status = models_folder(&folder);
+    if (status) return status;
     enum weir_status failed = weir_model_verify(folder, args.model, show, &shown, &record, &error);
     free(folder);
     progress_clear(&shown.progress);

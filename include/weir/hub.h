@@ -29,6 +29,7 @@ struct weir_catalogue_model {
     const char *architecture; /* general.architecture of its files */
     const char *licence;      /* SPDX identifier, or the licence's own name */
     const char *languages;
+    const char *languages_brief; /* "English", or how many */
     const char *best_at;
     const char *card;       /* model card the facts are from: owner/repo on the hub */
     const char *repository; /* owner/repo on the hub that holds GGUF files */
@@ -39,6 +40,7 @@ struct weir_catalogue_model {
     uint32_t ctx_train; /* tokens */
     bool is_tied;       /* the output matrix is the embedding */
     bool has_qkv_bias;
+    bool is_run; /* a real file of it was run, not only its shape */
 };
 
 WEIR_API size_t weir_catalogue_count(void);

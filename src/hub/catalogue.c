@@ -23,7 +23,7 @@
 static const struct weir_catalogue_model models[] = {
     {
         .name = "phi-4-mini", .title = "Phi-4 mini instruct", .architecture = "phi3", .licence = "MIT",
-        .languages = LANGUAGES_PHI, .best_at = "classification, extraction and structured tasks",
+        .languages = LANGUAGES_PHI, .languages_brief = "23", .best_at = "classification, extraction and structured tasks",
         .card = "microsoft/Phi-4-mini-instruct", .repository = "unsloth/Phi-4-mini-instruct-GGUF", .quant = "Q4_K_M",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 32, .n_embd = 3072, .n_heads = 24, .n_kv_heads = 8, .head_dim = 128, .n_ff = 8192,
@@ -31,7 +31,7 @@ static const struct weir_catalogue_model models[] = {
     },
     {
         .name = "phi-4", .title = "Phi-4", .architecture = "phi3", .licence = "MIT",
-        .languages = "English", .best_at = "structured reasoning",
+        .languages = "English", .languages_brief = "English", .best_at = "structured reasoning",
         .card = "microsoft/phi-4", .repository = "bartowski/phi-4-GGUF", .quant = "Q4_K_M",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 40, .n_embd = 5120, .n_heads = 40, .n_kv_heads = 10, .head_dim = 128, .n_ff = 17920,
@@ -39,7 +39,7 @@ static const struct weir_catalogue_model models[] = {
     },
     {
         .name = "phi-3.5-mini", .title = "Phi-3.5 mini instruct", .architecture = "phi3", .licence = "MIT",
-        .languages = LANGUAGES_PHI, .best_at = "classification and structured tasks; Phi-4 mini is its successor",
+        .languages = LANGUAGES_PHI, .languages_brief = "23", .best_at = "classification and structured tasks; Phi-4 mini is its successor",
         .card = "microsoft/Phi-3.5-mini-instruct", .repository = "bartowski/Phi-3.5-mini-instruct-GGUF", .quant = "Q4_K_M",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 32, .n_embd = 3072, .n_heads = 32, .n_kv_heads = 32, .head_dim = 96, .n_ff = 8192,
@@ -47,7 +47,7 @@ static const struct weir_catalogue_model models[] = {
     },
     {
         .name = "gemma-2-2b", .title = "Gemma 2 2B instruct", .architecture = "gemma2", .licence = "Gemma",
-        .languages = "English", .best_at = "general tasks in little memory",
+        .languages = "English", .languages_brief = "English", .best_at = "general tasks in little memory",
         .card = "google/gemma-2-2b-it", .repository = "bartowski/gemma-2-2b-it-GGUF", .quant = "Q4_K_M",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 26, .n_embd = 2304, .n_heads = 8, .n_kv_heads = 4, .head_dim = 256, .n_ff = 9216,
@@ -55,7 +55,7 @@ static const struct weir_catalogue_model models[] = {
     },
     {
         .name = "gemma-2-9b", .title = "Gemma 2 9B instruct", .architecture = "gemma2", .licence = "Gemma",
-        .languages = "English first; used for multilingual work", .best_at = "multilingual work",
+        .languages = "English first; used for multilingual work", .languages_brief = "English first", .best_at = "multilingual work",
         .card = "google/gemma-2-9b-it", .repository = "bartowski/gemma-2-9b-it-GGUF", .quant = "Q4_K_M",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 42, .n_embd = 3584, .n_heads = 16, .n_kv_heads = 8, .head_dim = 256, .n_ff = 14336,
@@ -63,15 +63,15 @@ static const struct weir_catalogue_model models[] = {
     },
     {
         .name = "gemma-3-270m", .title = "Gemma 3 270M instruct", .architecture = "gemma3", .licence = "Gemma",
-        .languages = "the family: more than 140", .best_at = "tuned classification on small machines",
+        .languages = "the family: more than 140", .languages_brief = "> 140", .best_at = "tuned classification on small machines",
         .card = "google/gemma-3-270m-it", .repository = "ggml-org/gemma-3-270m-it-GGUF", .quant = "Q8_0",
         .verified = "a real file of the base model (Q4_K_M): logits and tokens against reference answers",
         .n_layers = 18, .n_embd = 640, .n_heads = 4, .n_kv_heads = 1, .head_dim = 256, .n_ff = 2048,
-        .n_vocab = 262144, .ctx_train = 32768, .is_tied = true,
+        .n_vocab = 262144, .ctx_train = 32768, .is_tied = true, .is_run = true,
     },
     {
         .name = "gemma-3-1b", .title = "Gemma 3 1B instruct", .architecture = "gemma3", .licence = "Gemma",
-        .languages = "the family: more than 140", .best_at = "tuned classification",
+        .languages = "the family: more than 140", .languages_brief = "> 140", .best_at = "tuned classification",
         .card = "google/gemma-3-1b-it", .repository = "ggml-org/gemma-3-1b-it-GGUF", .quant = "Q4_K_M",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 26, .n_embd = 1152, .n_heads = 4, .n_kv_heads = 1, .head_dim = 256, .n_ff = 6912,
@@ -79,7 +79,7 @@ static const struct weir_catalogue_model models[] = {
     },
     {
         .name = "gemma-3-4b", .title = "Gemma 3 4B instruct (text)", .architecture = "gemma3", .licence = "Gemma",
-        .languages = "more than 140", .best_at = "multilingual work",
+        .languages = "more than 140", .languages_brief = "> 140", .best_at = "multilingual work",
         .card = "google/gemma-3-4b-it", .repository = "ggml-org/gemma-3-4b-it-GGUF", .quant = "Q4_K_M",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 34, .n_embd = 2560, .n_heads = 8, .n_kv_heads = 4, .head_dim = 256, .n_ff = 10240,
@@ -87,7 +87,7 @@ static const struct weir_catalogue_model models[] = {
     },
     {
         .name = "gemma-3-12b", .title = "Gemma 3 12B instruct (text)", .architecture = "gemma3", .licence = "Gemma",
-        .languages = "more than 140", .best_at = "multilingual work, with more memory",
+        .languages = "more than 140", .languages_brief = "> 140", .best_at = "multilingual work, with more memory",
         .card = "google/gemma-3-12b-it", .repository = "ggml-org/gemma-3-12b-it-GGUF", .quant = "Q4_K_M",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 48, .n_embd = 3840, .n_heads = 16, .n_kv_heads = 8, .head_dim = 256, .n_ff = 15360,
@@ -95,7 +95,7 @@ static const struct weir_catalogue_model models[] = {
     },
     {
         .name = "qwen2.5-0.5b", .title = "Qwen 2.5 0.5B instruct", .architecture = "qwen2", .licence = "Apache-2.0",
-        .languages = LANGUAGES_QWEN2, .best_at = "tuned classification on small machines",
+        .languages = LANGUAGES_QWEN2, .languages_brief = "> 29", .best_at = "tuned classification on small machines",
         .card = "Qwen/Qwen2.5-0.5B-Instruct", .repository = "Qwen/Qwen2.5-0.5B-Instruct-GGUF", .quant = "Q4_K_M",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 24, .n_embd = 896, .n_heads = 14, .n_kv_heads = 2, .head_dim = 64, .n_ff = 4864,
@@ -103,7 +103,7 @@ static const struct weir_catalogue_model models[] = {
     },
     {
         .name = "qwen2.5-1.5b", .title = "Qwen 2.5 1.5B instruct", .architecture = "qwen2", .licence = "Apache-2.0",
-        .languages = LANGUAGES_QWEN2, .best_at = "structured output in little memory",
+        .languages = LANGUAGES_QWEN2, .languages_brief = "> 29", .best_at = "structured output in little memory",
         .card = "Qwen/Qwen2.5-1.5B-Instruct", .repository = "Qwen/Qwen2.5-1.5B-Instruct-GGUF", .quant = "Q4_K_M",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 28, .n_embd = 1536, .n_heads = 12, .n_kv_heads = 2, .head_dim = 128, .n_ff = 8960,
@@ -112,7 +112,7 @@ static const struct weir_catalogue_model models[] = {
     {
         .name = "qwen2.5-3b", .title = "Qwen 2.5 3B instruct", .architecture = "qwen2",
         .licence = "Qwen Research (not for commercial use)",
-        .languages = LANGUAGES_QWEN2, .best_at = "structured output, code and Chinese",
+        .languages = LANGUAGES_QWEN2, .languages_brief = "> 29", .best_at = "structured output, code and Chinese",
         .card = "Qwen/Qwen2.5-3B-Instruct", .repository = "Qwen/Qwen2.5-3B-Instruct-GGUF", .quant = "Q4_K_M",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 36, .n_embd = 2048, .n_heads = 16, .n_kv_heads = 2, .head_dim = 128, .n_ff = 11008,
@@ -120,7 +120,7 @@ static const struct weir_catalogue_model models[] = {
     },
     {
         .name = "qwen2.5-7b", .title = "Qwen 2.5 7B instruct", .architecture = "qwen2", .licence = "Apache-2.0",
-        .languages = LANGUAGES_QWEN2, .best_at = "structured output, code and Chinese",
+        .languages = LANGUAGES_QWEN2, .languages_brief = "> 29", .best_at = "structured output, code and Chinese",
         .card = "Qwen/Qwen2.5-7B-Instruct", .repository = "Qwen/Qwen2.5-7B-Instruct-GGUF", .quant = "Q4_K_M",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 28, .n_embd = 3584, .n_heads = 28, .n_kv_heads = 4, .head_dim = 128, .n_ff = 18944,
@@ -128,7 +128,7 @@ static const struct weir_catalogue_model models[] = {
     },
     {
         .name = "qwen3-0.6b", .title = "Qwen 3 0.6B", .architecture = "qwen3", .licence = "Apache-2.0",
-        .languages = "more than 100", .best_at = "tuned classification on small machines",
+        .languages = "more than 100", .languages_brief = "> 100", .best_at = "tuned classification on small machines",
         .card = "Qwen/Qwen3-0.6B", .repository = "Qwen/Qwen3-0.6B-GGUF", .quant = "Q8_0",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 28, .n_embd = 1024, .n_heads = 16, .n_kv_heads = 8, .head_dim = 128, .n_ff = 3072,
@@ -136,7 +136,7 @@ static const struct weir_catalogue_model models[] = {
     },
     {
         .name = "qwen3-1.7b", .title = "Qwen 3 1.7B", .architecture = "qwen3", .licence = "Apache-2.0",
-        .languages = "more than 100", .best_at = "code and Chinese in little memory",
+        .languages = "more than 100", .languages_brief = "> 100", .best_at = "code and Chinese in little memory",
         .card = "Qwen/Qwen3-1.7B", .repository = "Qwen/Qwen3-1.7B-GGUF", .quant = "Q8_0",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 28, .n_embd = 2048, .n_heads = 16, .n_kv_heads = 8, .head_dim = 128, .n_ff = 6144,
@@ -144,7 +144,7 @@ static const struct weir_catalogue_model models[] = {
     },
     {
         .name = "qwen3-4b", .title = "Qwen 3 4B", .architecture = "qwen3", .licence = "Apache-2.0",
-        .languages = "more than 100", .best_at = "code and Chinese",
+        .languages = "more than 100", .languages_brief = "> 100", .best_at = "code and Chinese",
         .card = "Qwen/Qwen3-4B", .repository = "Qwen/Qwen3-4B-GGUF", .quant = "Q4_K_M",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 36, .n_embd = 2560, .n_heads = 32, .n_kv_heads = 8, .head_dim = 128, .n_ff = 9728,
@@ -152,7 +152,7 @@ static const struct weir_catalogue_model models[] = {
     },
     {
         .name = "qwen3-8b", .title = "Qwen 3 8B", .architecture = "qwen3", .licence = "Apache-2.0",
-        .languages = "more than 100", .best_at = "code and Chinese",
+        .languages = "more than 100", .languages_brief = "> 100", .best_at = "code and Chinese",
         .card = "Qwen/Qwen3-8B", .repository = "Qwen/Qwen3-8B-GGUF", .quant = "Q4_K_M",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 36, .n_embd = 4096, .n_heads = 32, .n_kv_heads = 8, .head_dim = 128, .n_ff = 12288,
@@ -160,7 +160,7 @@ static const struct weir_catalogue_model models[] = {
     },
     {
         .name = "llama-3.1-8b", .title = "Llama 3.1 8B instruct", .architecture = "llama", .licence = "Llama 3.1 Community",
-        .languages = LANGUAGES_LLAMA, .best_at = "general tasks",
+        .languages = LANGUAGES_LLAMA, .languages_brief = "8", .best_at = "general tasks",
         .card = "meta-llama/Llama-3.1-8B-Instruct", .repository = "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF", .quant = "Q4_K_M",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 32, .n_embd = 4096, .n_heads = 32, .n_kv_heads = 8, .head_dim = 128, .n_ff = 14336,
@@ -168,7 +168,7 @@ static const struct weir_catalogue_model models[] = {
     },
     {
         .name = "llama-3.2-1b", .title = "Llama 3.2 1B instruct", .architecture = "llama", .licence = "Llama 3.2 Community",
-        .languages = LANGUAGES_LLAMA, .best_at = "general tasks on small machines",
+        .languages = LANGUAGES_LLAMA, .languages_brief = "8", .best_at = "general tasks on small machines",
         .card = "meta-llama/Llama-3.2-1B-Instruct", .repository = "bartowski/Llama-3.2-1B-Instruct-GGUF", .quant = "Q4_K_M",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 16, .n_embd = 2048, .n_heads = 32, .n_kv_heads = 8, .head_dim = 64, .n_ff = 8192,
@@ -176,7 +176,7 @@ static const struct weir_catalogue_model models[] = {
     },
     {
         .name = "llama-3.2-3b", .title = "Llama 3.2 3B instruct", .architecture = "llama", .licence = "Llama 3.2 Community",
-        .languages = LANGUAGES_LLAMA, .best_at = "general tasks in little memory",
+        .languages = LANGUAGES_LLAMA, .languages_brief = "8", .best_at = "general tasks in little memory",
         .card = "meta-llama/Llama-3.2-3B-Instruct", .repository = "bartowski/Llama-3.2-3B-Instruct-GGUF", .quant = "Q4_K_M",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 28, .n_embd = 3072, .n_heads = 24, .n_kv_heads = 8, .head_dim = 128, .n_ff = 8192,
@@ -184,15 +184,15 @@ static const struct weir_catalogue_model models[] = {
     },
     {
         .name = "smollm2-135m", .title = "SmolLM2 135M instruct", .architecture = "llama", .licence = "Apache-2.0",
-        .languages = "English", .best_at = "tuned classification on small machines; the demo's model",
+        .languages = "English", .languages_brief = "English", .best_at = "tuned classification on small machines; the demo's model",
         .card = "HuggingFaceTB/SmolLM2-135M-Instruct", .repository = "bartowski/SmolLM2-135M-Instruct-GGUF", .quant = "Q4_K_M",
         .verified = "a real file (Q4_1, from scripts/get-model): logits, tokens and accuracy (docs/performance.md)",
         .n_layers = 30, .n_embd = 576, .n_heads = 9, .n_kv_heads = 3, .head_dim = 64, .n_ff = 1536,
-        .n_vocab = 49152, .ctx_train = 8192, .is_tied = true,
+        .n_vocab = 49152, .ctx_train = 8192, .is_tied = true, .is_run = true,
     },
     {
         .name = "smollm2-360m", .title = "SmolLM2 360M instruct", .architecture = "llama", .licence = "Apache-2.0",
-        .languages = "English", .best_at = "tuned classification on small machines",
+        .languages = "English", .languages_brief = "English", .best_at = "tuned classification on small machines",
         .card = "HuggingFaceTB/SmolLM2-360M-Instruct", .repository = "bartowski/SmolLM2-360M-Instruct-GGUF", .quant = "Q4_K_M",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 32, .n_embd = 960, .n_heads = 15, .n_kv_heads = 5, .head_dim = 64, .n_ff = 2560,
@@ -200,7 +200,7 @@ static const struct weir_catalogue_model models[] = {
     },
     {
         .name = "smollm2-1.7b", .title = "SmolLM2 1.7B instruct", .architecture = "llama", .licence = "Apache-2.0",
-        .languages = "English", .best_at = "general tasks in English in little memory",
+        .languages = "English", .languages_brief = "English", .best_at = "general tasks in English in little memory",
         .card = "HuggingFaceTB/SmolLM2-1.7B-Instruct", .repository = "HuggingFaceTB/SmolLM2-1.7B-Instruct-GGUF", .quant = "Q4_K_M",
         .verified = ONLY_ARCHITECTURE,
         .n_layers = 24, .n_embd = 2048, .n_heads = 32, .n_kv_heads = 32, .head_dim = 64, .n_ff = 8192,

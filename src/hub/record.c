@@ -214,7 +214,7 @@ enum weir_status record_load(const char *folder, const char *name, struct weir_m
     struct strbuf path = STRBUF_MAX(MODEL_PATH_BYTES_MAX), text = STRBUF_MAX(RECORD_BYTES_MAX);
     enum weir_status status = strbuf_printf(&path, "%s/%s.json", folder, name);
     if (status) {
-        error_set(error, status, "model folder: path too long");
+        error_set(error, status, "path of a model's record: %s", weir_status_text(status));
     } else {
         struct weir_error unread = {0};
         status = file_read(path.data, &text, &unread);

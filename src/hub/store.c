@@ -50,13 +50,18 @@ enum weir_status weir_model_find(const char *folder, const char *model, char **p
         return error_set(error, WEIR_ERR_NOT_FOUND,
                          "%s: no such model file, and no folder of models (set XDG_CACHE_HOME)", model);
     struct strbuf whole = STRBUF_MAX(MODEL_PATH_BYTES_MAX); /* needs no record */
-    if (!model_path(&whole, folder, model, 1, 1) && is_file(whole.data)) {
+    enum weir_status status = model_path(&whole, folder, model, 1, 1);
+    if (status) {
+        strbuf_free(&whole);
+        return error_set(error, status, "model '%s': its path: %s", model, weir_status_text(status));
+    }
+    if (is_file(whole.data)) {
         *path = whole.data;
         return WEIR_OK;
     }
     strbuf_free(&whole);
     struct weir_model_record record = {0};
-    enum weir_status status = record_load(folder, model, &record, error);
+    status = record_load(folder, model, &record, error);
     if (status == WEIR_ERR_NOT_FOUND || (!status && !is_file(record.files[0].path)))
         status = fail_unknown(folder, model, error);
     if (!status) {
@@ -166,13 +171,17 @@ enum weir_status weir_model_list(const char *folder, struct weir_model_record **
 
 /* ---- verifying ----------------------------------------------------------------------------------------------------- */
 
-/* Folder and name of the model whose file lies at `path`. False: the file name is no model's name. */
-static bool path_split(const char *path, struct strbuf *folder, char name[WEIR_MODEL_NAME_BYTES_MAX + 1])
+/* Folder and name of the model whose file lies at `path`. */
+static enum weir_status path_split(const char *path, struct strbuf *folder, char name[WEIR_MODEL_NAME_BYTES_MAX + 1],
+                                   struct weir_error *error)
 {
     const char *slash = strrchr(path, '/');
-    bool is_added =
-        slash ? !strbuf_add(folder, path, slash == path ? 1 : (size_t)(slash - path)) : !strbuf_text(folder, ".");
-    return is_added && name_of(slash ? slash + 1 : path, name);
+    if (!name_of(slash ? slash + 1 : path, name))
+        return error_set(error, WEIR_ERR_NOT_FOUND, "%.300s: not the name of a model file (or not of its first part)",
+                         path);
+    enum weir_status status =
+        slash ? strbuf_add(folder, path, slash == path ? 1 : (size_t)(slash - path)) : strbuf_text(folder, ".");
+    return status ? error_set(error, status, "%.300s: folder of a model: %s", path, weir_status_text(status)) : WEIR_OK;
 }
 
 static enum weir_status file_verify(const struct weir_model_file *file, weir_verify_report *report, void *context,
@@ -212,10 +221,8 @@ static enum weir_status record_of(const char *folder, const char *model, struct 
     struct strbuf parent = STRBUF_MAX(MODEL_PATH_BYTES_MAX);
     enum weir_status status;
     if (is_path(model)) {
-        status = path_split(model, &parent, name)
-                     ? record_load(parent.data, name, record, error)
-                     : error_set(error, WEIR_ERR_NOT_FOUND,
-                                 "%.300s: not the name of a model file (or not of its first part)", model);
+        status = path_split(model, &parent, name, error);
+        if (!status) status = record_load(parent.data, name, record, error);
     } else if (!folder || !model_name_is_safe(model)) {
         status = error_set(error, WEIR_ERR_NOT_FOUND, "model '%.200s': not a name, or no folder of models", model);
     } else {

@@ -9,7 +9,8 @@ from program import FAILED, USAGE, ProgramTest
 class Models(ProgramTest):
     def test_the_catalogue(self):
         text = self.weir("models").stdout.decode()
-        for part in ("phi-4-mini", "gemma-2-9b", "gemma-3-12b", "qwen2.5-7b", "qwen3-8b", "llama-3.1-8b", "smollm2-135m", "RAM", "MIT"):
+        for part in ("phi-4-mini", "gemma-2-9b", "gemma-3-12b", "qwen2.5-7b", "qwen3-8b", "llama-3.1-8b", "smollm2-135m", "RAM", "MIT",
+                     "LANGUAGES", "VERIFIED", " 1.0B "):
             self.assertIn(part, text)
         listed = json.loads(self.weir("models", "--json").stdout)
         self.assertEqual(listed["installed"], [])

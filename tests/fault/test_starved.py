@@ -38,7 +38,7 @@ class Starved(ProgramTest):
 
     def run_starved(self, words, text, **environment):
         done = subprocess.run([WEIR, *map(str, words)], input=text, capture_output=True, timeout=120,
-                              env=dict(os.environ, LD_PRELOAD=str(PRELOAD), **environment))
+                              env=os.environ | {"LD_PRELOAD": str(PRELOAD), "XDG_CACHE_HOME": str(self.folder / "cache")} | environment)
         return done.returncode, re.sub(rb'"latency_ms":[^,]*,', b"", done.stdout), done.stderr
 
     def check(self, *words, text=b"", compares=True):
@@ -79,6 +79,11 @@ class Starved(ProgramTest):
         self.check("tokenize", "-m", MODEL, "--special", "--lines", text=b"the car\n\n<|im_start|>")
 
     def test_models(self):
+        folder = self.folder / "cache" / "weir" / "models"
+        folder.mkdir(parents=True)
+        (folder / "tiny.gguf").write_bytes(MODEL.read_bytes())
+        (folder / "phi-4-mini.gguf").write_bytes(b"a")
+        (folder / "phi-4-mini.json").write_text("{")
         self.check("models", compares=False)
         self.check("models", "--json")
 

@@ -11,8 +11,8 @@ static void test_entries_are_complete(void **state)
     (void)state;
     for (size_t i = 0; i < weir_catalogue_count(); i++) {
         const struct weir_catalogue_model *m = weir_catalogue_at(i);
-        const char *const texts[] = {m->title, m->architecture, m->licence, m->languages, m->best_at,
-                                     m->card,  m->repository,   m->quant,   m->verified};
+        const char *const texts[] = {m->title,   m->architecture, m->licence,    m->languages, m->languages_brief,
+                                     m->best_at, m->card,         m->repository, m->quant,     m->verified};
         for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++) {
             if (!texts[k] || !texts[k][0]) fail_msg("%s: text %zu is missing", m->name, k);
         }
