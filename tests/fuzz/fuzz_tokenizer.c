@@ -1,10 +1,12 @@
 /* Any bytes as a text. The first byte chooses the vocabulary (byte-level under five pre-tokenizers, or SentencePiece without its space) and
  * the flags; the rest is encoded. The texts of the tokens, one after the other, must be the input; for SentencePiece the
- * input with U+2581 as a space. */
+ * input with U+2581 as a space. The same text in three pieces, some of them trusted, must give the same ids whether it is encoded at
+ * once or resumed after any of its pieces. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "fuzz/fuzz.h"
+#include "tokenizer/resume.h"
 #include "tokenizer/sample.h"
 
 static void check(int holds)
@@ -50,6 +52,38 @@ static const struct weir_tokenizer *vocab(unsigned choice)
     return opened[choice];
 }
 
+enum { PIECES = 3 };
+
+static void check_same(const struct weir_tokens *a, const struct weir_tokens *b)
+{
+    check(a->count == b->count && (a->count == 0 || memcmp(a->ids, b->ids, a->count * sizeof *a->ids) == 0));
+}
+
+/* whole: the ids of the text with special tokens everywhere or, without `is_special`, nowhere. */
+static void check_pieces(const struct weir_tokenizer *tokenizer, const char *text, size_t size, unsigned trust,
+                         const struct weir_tokens *whole, unsigned is_special)
+{
+    struct weir_text_piece pieces[PIECES];
+    struct weir_tokens at_once = {0};
+    for (size_t i = 0; i < PIECES; i++) {
+        size_t begin = size * i / PIECES, end = size * (i + 1) / PIECES;
+        pieces[i] = (struct weir_text_piece){text + begin, end - begin, (trust >> i & 1) != 0};
+    }
+    check(!weir_tokenize_pieces(tokenizer, pieces, PIECES, 0, &at_once, NULL));
+    if (trust == (is_special ? 7u : 0u)) check_same(&at_once, whole);
+    for (size_t first = 0; first <= PIECES; first++) {
+        struct resume_point point = {0};
+        check(!resume_point_make(tokenizer, pieces, first, &point, NULL));
+        struct weir_tokens resumed = point.settled;
+        point.settled = (struct weir_tokens){0};
+        check(!resume_point_tokenize(tokenizer, &point, pieces + first, PIECES - first, &resumed, NULL));
+        check_same(&resumed, &at_once);
+        resume_point_free(&point);
+        weir_tokens_free(&resumed);
+    }
+    weir_tokens_free(&at_once);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     if (size == 0) return 0;
@@ -60,6 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     const char *text = (const char *)bytes + 1;
     check(!weir_tokenize(tokenizer, text, size - 1, flags, &tokens, NULL));
     check_texts(tokenizer, &tokens, text, size - 1, choice == VOCAB_SPM);
+    for (unsigned trust = 0; trust < 1u << PIECES; trust++)
+        check_pieces(tokenizer, text, size - 1, trust, &tokens, flags);
     weir_tokens_free(&tokens);
     return 0;
 }
