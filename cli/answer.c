@@ -53,9 +53,24 @@ static double expectation(const struct weir_question *question, const struct wei
     return sum;
 }
 
-/* The fields that a question has wherever it stands. */
-static void add_value(json_t *object, const struct weir_question *question, const struct weir_decision *decision)
+/* How an answer in words came about: cut short, in parts. */
+static void add_words(json_t *object, const struct weir_decision *decision, const struct weir_words *words)
 {
+    (void)json_object_set_new(object, "value", text_json((struct weir_string){words->text, words->size}));
+    (void)json_object_set_new(object, "probability", json_real(decision->probability));
+    (void)json_object_set_new(object, "finish_reason", json_string(weir_finish_name(words->finish)));
+    (void)json_object_set_new(object, "parts", json_integer((json_int_t)words->parts));
+    if (words->cut_parts) (void)json_object_set_new(object, "cut_parts", json_integer((json_int_t)words->cut_parts));
+}
+
+/* The fields that a question has wherever it stands. */
+static void add_value(json_t *object, const struct weir_question *question, const struct weir_decision *decision,
+                      const struct weir_words *words)
+{
+    if (words && words->text) {
+        add_words(object, decision, words);
+        return;
+    }
     (void)json_object_set_new(object, "value", json_string(question->labels[decision->label].name));
     (void)json_object_set_new(object, "probability", json_real(decision->probability));
     (void)json_object_set_new(object, "probabilities", probabilities_json(question, decision));
@@ -101,34 +116,37 @@ static void add_row_acceptance(json_t *object, const struct acceptance *acceptan
 }
 
 static json_t *question_json(const struct weir_question *question, const struct acceptance *acceptance, size_t index,
-                             const struct weir_decision *decision)
+                             const struct weir_decision *decision, const struct weir_words *words)
 {
     json_t *object = json_pack("{s:s}", "type", weir_question_type_name(question->type));
     const char *reason;
     bool is_accepted = answer_accepted(acceptance, index, decision, &reason);
-    add_value(object, question, decision);
+    add_value(object, question, decision, words);
     add_acceptance(object, is_accepted, reason);
     return object;
 }
 
 /* Tokens of all questions together; the latency is that of the slowest. */
-static void add_effort(json_t *object, const struct weir_decision *decisions, size_t questions)
+static void add_effort(json_t *object, const struct weir_decision *decisions, const struct weir_words *words,
+                       size_t questions)
 {
-    size_t fresh = 0, prefix = 0;
+    size_t fresh = 0, prefix = 0, written = 0;
     double latency_ms = 0;
     for (size_t i = 0; i < questions; i++) {
         fresh += decisions[i].fresh_tokens;
         prefix += decisions[i].prefix_tokens;
+        if (words) written += words[i].tokens;
         if (decisions[i].latency_ms > latency_ms) latency_ms = decisions[i].latency_ms;
     }
-    (void)json_object_set_new(object, "tokens",
-                              json_pack("{s:I, s:I}", "fresh", (json_int_t)fresh, "prefix", (json_int_t)prefix));
+    json_t *tokens = json_pack("{s:I, s:I}", "fresh", (json_int_t)fresh, "prefix", (json_int_t)prefix);
+    if (written) (void)json_object_set_new(tokens, "written", json_integer((json_int_t)written));
+    (void)json_object_set_new(object, "tokens", tokens);
     (void)json_object_set_new(object, "latency_ms", json_real(latency_ms));
     (void)json_object_set_new(object, "cost_usd_e6", json_integer(0));
 }
 
 json_t *answer_json(const struct parts *parts, const struct acceptance *acceptance, const struct weir_row *row,
-                    const struct weir_decision *decisions)
+                    const struct weir_decision *decisions, const struct weir_words *words)
 {
     size_t questions = weir_task_question_count(parts->task);
     json_t *object = json_pack("{s:o, s:s}", "id", text_json(row->id), "task", weir_task_name(parts->task));
@@ -138,17 +156,18 @@ json_t *answer_json(const struct parts *parts, const struct acceptance *acceptan
         return object;
     }
     const struct weir_question *first = weir_task_question(parts->task, 0);
-    if (questions == 1) add_value(object, first, &decisions[0]);
-    if (questions > 1 || first->type == WEIR_QUESTION_SCORE) {
+    if (questions == 1) add_value(object, first, &decisions[0], words);
+    if (questions > 1 || first->type == WEIR_QUESTION_SCORE || (words && words->text)) {
         json_t *answers = json_object();
         for (size_t i = 0; i < questions; i++) {
             const struct weir_question *question = weir_task_question(parts->task, i);
-            (void)json_object_set_new(answers, question->name, question_json(question, acceptance, i, &decisions[i]));
+            (void)json_object_set_new(answers, question->name,
+                                      question_json(question, acceptance, i, &decisions[i], words ? &words[i] : NULL));
         }
         (void)json_object_set_new(object, "answers", answers);
     }
     (void)json_object_set_new(object, "tier", json_string(parts->tier));
     add_row_acceptance(object, acceptance, decisions, questions);
-    add_effort(object, decisions, questions);
+    add_effort(object, decisions, words, questions);
     return object;
 }

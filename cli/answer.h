@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "parts.h"
-#include "weir/classify.h"
+#include "weir/decide.h"
 #include "weir/input.h"
 
 /* Which answers are accepted; the others are abstentions that say why. */
@@ -22,9 +22,10 @@ struct acceptance {
 bool answer_accepted(const struct acceptance *acceptance, size_t index, const struct weir_decision *decision,
                      const char **reason);
 
-/* `decisions`: one for each question of the task; not read when row->status is not WEIR_OK. NULL without memory. */
+/* `decisions`, `words`: one for each question of the task; not read when row->status is not WEIR_OK. `words` NULL: all questions have
+ * labels. NULL without memory. */
 json_t *answer_json(const struct parts *parts, const struct acceptance *acceptance, const struct weir_row *row,
-                    const struct weir_decision *decisions);
+                    const struct weir_decision *decisions, const struct weir_words *words);
 
 /* Why a row has no answer. */
 struct problem {

@@ -71,6 +71,8 @@ struct weir_question {
     const char *schema;          /* extract: path of the JSON Schema as written (see weir_task_folder); "" otherwise */
     uint32_t max_tokens;         /* summarize, generate: longest answer; 0 otherwise */
     enum weir_too_long too_long; /* summarize: what to do with a text beyond the context */
+    const char *
+        template_text; /* summarize, generate: the user's turn in Jinja, of `text` and `instructions`; "": the usual one */
 };
 
 enum weir_tier_kind { WEIR_TIER_GGUF, WEIR_TIER_OPENAI, WEIR_TIER_ANTHROPIC, WEIR_TIER_DECISIONS, WEIR_TIER_SYSTEMONE };

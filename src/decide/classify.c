@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "decide/classifier.h"
 #include "decide/features_internal.h"
 #include "decide/head.h"
 #include "decide/zeroshot.h"
@@ -22,7 +23,8 @@ enum { CLASSIFY_BATCH_ROWS = 32 };
 struct answerer {
     const struct weir_question *question;
     size_t offset;             /* of its probabilities in a row's */
-    struct zeroshot *zeroshot; /* NULL: answered by the profile */
+    struct zeroshot *zeroshot; /* NULL: answered by the profile, or not here */
+    bool is_elsewhere;         /* in words: decide.c */
     size_t profile_question;
     enum weir_head_kind head;
 };
@@ -33,10 +35,16 @@ struct weir_classifier {
     const struct weir_profile *profile; /* NULL: all zero-shot */
     size_t n_questions, n_probabilities;
     struct answerer *answerers; /* [n_questions] */
+    bool leaves_words;          /* questions without labels are not answered here */
     bool reads_states;          /* some head needs hidden states */
     struct feature_request request;
     struct head_scratch scratch;
 };
+
+static bool is_tuned(const struct answerer *a)
+{
+    return !a->zeroshot && !a->is_elsewhere;
+}
 
 /* ---- open ---- */
 
@@ -59,6 +67,8 @@ static enum weir_status open_answerer(struct weir_classifier *c, size_t i, struc
     a->question = weir_task_question(c->task, i);
     a->offset = c->n_probabilities;
     c->n_probabilities += a->question->n_labels;
+    a->is_elsewhere = c->leaves_words && a->question->n_labels == 0;
+    if (a->is_elsewhere) return WEIR_OK;
     if (find_profile_question(c->profile, a->question->name, &a->profile_question)) {
         a->head = c->profile->questions[a->profile_question].head;
         if (a->head != WEIR_HEAD_NGRAM) c->reads_states = true;
@@ -67,9 +77,9 @@ static enum weir_status open_answerer(struct weir_classifier *c, size_t i, struc
     return zeroshot_open(c->engine, a->question, &a->zeroshot, error);
 }
 
-enum weir_status weir_classifier_open(struct weir_engine *engine, const struct weir_task *task,
-                                      const struct weir_profile *profile, struct weir_classifier **out,
-                                      struct weir_error *error)
+static enum weir_status open_classifier(struct weir_engine *engine, const struct weir_task *task,
+                                        const struct weir_profile *profile, bool leaves_words,
+                                        struct weir_classifier **out, struct weir_error *error)
 {
     if (!weir_engine_tokenizer(engine))
         return error_set(error, WEIR_ERR_INVALID, "the engine was opened without a tokenizer");
@@ -80,6 +90,7 @@ enum weir_status weir_classifier_open(struct weir_engine *engine, const struct w
     c->engine = engine;
     c->task = task;
     c->profile = profile;
+    c->leaves_words = leaves_words;
     c->n_questions = weir_task_question_count(task);
     c->answerers = mem_zero(c->n_questions, sizeof *c->answerers);
     if (profile) c->request = (struct feature_request){profile->depths, profile->n_depths};
@@ -91,6 +102,20 @@ enum weir_status weir_classifier_open(struct weir_engine *engine, const struct w
     }
     *out = c;
     return WEIR_OK;
+}
+
+enum weir_status weir_classifier_open(struct weir_engine *engine, const struct weir_task *task,
+                                      const struct weir_profile *profile, struct weir_classifier **out,
+                                      struct weir_error *error)
+{
+    return open_classifier(engine, task, profile, false, out, error);
+}
+
+enum weir_status classifier_open_labelled(struct weir_engine *engine, const struct weir_task *task,
+                                          const struct weir_profile *profile, struct weir_classifier **out,
+                                          struct weir_error *error)
+{
+    return open_classifier(engine, task, profile, true, out, error);
 }
 
 void weir_classifier_close(struct weir_classifier **handle)
@@ -246,7 +271,7 @@ static enum weir_status answer_zeroshot(struct work *w, size_t question, struct 
 static void fail_tuned(const struct work *w, size_t row, enum weir_status status, const char *text)
 {
     for (size_t q = 0; q < w->c->n_questions; q++)
-        if (!w->c->answerers[q].zeroshot) fail_row(w, row, q, status, text);
+        if (is_tuned(&w->c->answerers[q])) fail_row(w, row, q, status, text);
 }
 
 /* The rows that tuned questions can answer: the same for all of them. */
@@ -311,7 +336,7 @@ static enum weir_status answer_tuned(struct work *w, struct weir_error *error)
         status = states ? read_states(w, states, error) : error_nomem(error, "hidden states");
     }
     for (size_t q = 0; !status && q < c->n_questions; q++)
-        if (!c->answerers[q].zeroshot) status = decide_tuned(w, q, states, floats, error);
+        if (is_tuned(&c->answerers[q])) status = decide_tuned(w, q, states, floats, error);
     free(states);
     return status;
 }
@@ -319,7 +344,7 @@ static enum weir_status answer_tuned(struct work *w, struct weir_error *error)
 static bool has_tuned(const struct weir_classifier *c)
 {
     for (size_t i = 0; i < c->n_questions; i++)
-        if (!c->answerers[i].zeroshot) return true;
+        if (is_tuned(&c->answerers[i])) return true;
     return false;
 }
 

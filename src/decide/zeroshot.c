@@ -294,6 +294,9 @@ static enum weir_status open_parts(struct zeroshot *z, const struct weir_questio
 enum weir_status zeroshot_open(struct weir_engine *engine, const struct weir_question *question, struct zeroshot **out,
                                struct weir_error *error)
 {
+    if (question->type == WEIR_QUESTION_SUMMARIZE || question->type == WEIR_QUESTION_GENERATE)
+        return error_set(error, WEIR_ERR_UNSUPPORTED,
+                         "question %s: it is answered in words, not by labels (weir decide)", question->name);
     if (question->n_labels == 0 || question->multi)
         return error_set(error, WEIR_ERR_UNSUPPORTED, "question %s: type %s%s is not answered yet", question->name,
                          weir_question_type_name(question->type), question->multi ? " with `multi`" : "");

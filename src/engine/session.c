@@ -1,6 +1,7 @@
 /* A session: one kv node that grows with its tokens, and their ids. A fork's node continues its parent's. */
 #include "engine/session.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,12 +13,16 @@ enum {
     SESSION_FORKS_MAX = 32 /* forks of forks: attention walks a chain of nodes of bounded length */
 };
 
-static enum weir_status open_node(struct weir_session *session, struct kv *parent, struct weir_error *error)
+/* A node after the first `start` tokens of `parent`, which may be NULL. */
+static enum weir_status open_node(struct weir_session *session, struct kv *parent, uint32_t start,
+                                  struct weir_error *error)
 {
     struct weir_engine *engine = session->engine;
-    uint32_t room = engine->ctx_tokens - (parent ? kv_end(parent) : 0);
+    const struct model_shape *shape = &engine->model->shape;
+    uint32_t room = engine->ctx_tokens - start;
     uint32_t tokens = room < SESSION_TOKENS_FIRST ? room : SESSION_TOKENS_FIRST;
-    return kv_open(&engine->model->shape, engine->kv_type, tokens, false, parent, &session->kv, error);
+    return parent ? kv_fork(shape, tokens, false, parent, start, &session->kv, error)
+                  : kv_open(shape, engine->kv_type, tokens, false, NULL, &session->kv, error);
 }
 
 enum weir_status weir_session_open(struct weir_engine *engine, struct weir_session **out, struct weir_error *error)
@@ -25,7 +30,7 @@ enum weir_status weir_session_open(struct weir_engine *engine, struct weir_sessi
     struct weir_session *session = mem_zero(1, sizeof *session);
     if (!session) return error_nomem(error, "session");
     session->engine = engine;
-    enum weir_status status = open_node(session, NULL, error);
+    enum weir_status status = open_node(session, NULL, 0, error);
     if (status) {
         free(session);
         return status;
@@ -43,14 +48,21 @@ static unsigned depth_of(const struct kv *kv)
 
 enum weir_status weir_session_fork(struct weir_session *parent, struct weir_session **out, struct weir_error *error)
 {
+    return session_fork_at(parent, weir_session_length(parent), out, error);
+}
+
+enum weir_status session_fork_at(struct weir_session *parent, size_t length, struct weir_session **out,
+                                 struct weir_error *error)
+{
+    assert(length >= parent->kv->start && length <= weir_session_length(parent));
     if (depth_of(parent->kv) >= SESSION_FORKS_MAX)
         return error_set(error, WEIR_ERR_LIMIT, "a fork of a fork, %d deep: no more", SESSION_FORKS_MAX);
     struct weir_session *session = mem_zero(1, sizeof *session);
     if (!session) return error_nomem(error, "session");
     session->engine = parent->engine;
-    enum weir_status status = tokens_append(&session->ids, parent->ids.ids, parent->ids.count, error);
+    enum weir_status status = tokens_append(&session->ids, parent->ids.ids, length, error);
     engine_lock(parent->engine);
-    if (!status) status = open_node(session, parent->kv, error);
+    if (!status) status = open_node(session, parent->kv, (uint32_t)length, error);
     engine_unlock(parent->engine);
     if (status) {
         weir_tokens_free(&session->ids);

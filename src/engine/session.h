@@ -14,6 +14,10 @@ struct weir_session {
  * forks refer to the session. */
 enum weir_status session_make_room(struct weir_session *session, size_t count, struct weir_error *error) WEIR_MUST_USE;
 
+/* As weir_session_fork, but the fork holds the first `length` tokens only: all of the parent's node, or fewer of it. */
+enum weir_status session_fork_at(struct weir_session *parent, size_t length, struct weir_session **out,
+                                 struct weir_error *error) WEIR_MUST_USE;
+
 /* Notes ids that were just evaluated; there is room. */
 void session_note(struct weir_session *session, const int32_t *ids, size_t count);
 

@@ -78,6 +78,37 @@ static enum weir_status plain_prompt(const struct weir_question *question, const
                                              : "Category");
 }
 
+/* ---- questions that are answered in words ---- */
+
+/* The task's own template, rendered with the mark for the text: its bytes are data, whatever they spell. */
+static enum weir_status own_turn(const struct weir_question *question, struct strbuf *out, struct weir_error *error)
+{
+    struct template *template = NULL;
+    struct template_output made = {0};
+    enum weir_status status = template_open(question->template_text, strlen(question->template_text), &template, error);
+    if (status) return status;
+    struct template_input input = {.variables =
+                                       json_pack("{s:s, s:s}", "text", MARK, "instructions", question->instructions),
+                                   .now = &PROMPT_DATE};
+    status = input.variables ? template_render(template, &input, &made, error) : error_nomem(error, "prompt");
+    if (!status && strbuf_add(out, made.text, made.size)) status = error_nomem(error, "prompt");
+    json_decref(input.variables);
+    template_output_free(&made);
+    template_close(&template);
+    return status;
+}
+
+/* The user's turn, or the whole of a plain prompt, which says where the answer begins. */
+static enum weir_status words_turn(const struct weir_question *question, bool has_template, struct strbuf *out,
+                                   struct weir_error *error)
+{
+    if (*question->template_text) return own_turn(question, out, error);
+    const char *lead = question->type == WEIR_QUESTION_SUMMARIZE ? "\n\nSummary:" : "\n\nAnswer:";
+    enum weir_status status =
+        strbuf_printf(out, "%s\n\nText:\n%s%s", question->instructions, MARK, has_template ? "" : lead);
+    return status ? error_set(error, status, "the prompt: %s", weir_status_text(status)) : WEIR_OK;
+}
+
 /* enable_thinking: false closes the thinking part at once in the templates that know it (Qwen 3). */
 static json_t *conversation(const struct strbuf *turn)
 {
@@ -170,19 +201,29 @@ static enum weir_status split(struct template_output *out, struct prompt *prompt
     return WEIR_OK;
 }
 
+static enum weir_status fill_turn(const struct weir_question *question, const char *const *codes, bool has_template,
+                                  struct strbuf *turn, struct weir_error *error)
+{
+    if (question->n_labels == 0) {
+        enum weir_status status = words_turn(question, has_template, turn, error);
+        return status ? error_prefix(error, status, "question %s", question->name) : WEIR_OK;
+    }
+    enum weir_status status = has_template ? user_turn(question, codes, turn) : plain_prompt(question, codes, turn);
+    if (!status) return WEIR_OK;
+    return error_set(error, status, "question %s: the prompt: %s", question->name, weir_status_text(status));
+}
+
 enum weir_status prompt_build(const struct weir_question *question, const char *const *codes, struct weir_string source,
                               struct weir_string bos, struct weir_string eos, struct prompt *out,
                               struct weir_error *error)
 {
-    if (question->n_labels == 0)
+    bool has_template = source.size > 0;
+    if (question->type == WEIR_QUESTION_EXTRACT)
         return error_set(error, WEIR_ERR_INVALID, "question %s: it has no labels to choose from", question->name);
     struct strbuf turn = STRBUF_MAX(PROMPT_BYTES_MAX);
     struct template_output output = {0};
-    bool has_template = source.size > 0;
-    enum weir_status status = has_template ? user_turn(question, codes, &turn) : plain_prompt(question, codes, &turn);
-    if (status)
-        (void)error_set(error, status, "question %s: the prompt: %s", question->name, weir_status_text(status));
-    else
+    enum weir_status status = fill_turn(question, codes, has_template, &turn, error);
+    if (!status)
         status = has_template ? render(source, bos, eos, &turn, &output, error) : plain_output(&turn, &output, error);
     if (!status) status = split(&output, out, error);
     if (!status) {

@@ -1,4 +1,4 @@
-/* The zero-shot prompt of a question, split where the row's text goes:
+/* The prompt of a question, split where the row's text goes:
  *
  *     prefix (constant, prefilled once) | the row's text | suffix | the answer
  *
@@ -6,6 +6,9 @@
  * assistant's. No system turn is used, since some templates refuse one. A model without a template gets the plain format
  *
  *     INSTRUCTIONS \n\n Categories: \n LABELS \n\n Message: \n TEXT \n Category:
+ *
+ * A question that is answered in words (summarize, generate) has no labels: the turn is INSTRUCTIONS \n\n Text: \n TEXT, and the plain
+ * format ends in "Summary:" or "Answer:"; or the turn is what the task's own template makes of instructions and text.
  *
  * The row's text is meant without white space around it (prompt_trim): then the prompt is the same bytes whether or not
  * the template trims the turn. */
@@ -25,7 +28,7 @@ struct prompt {
     char *text;      /* owned: the bytes of the pieces */
 };
 
-/* `codes`: one short text a label, asked for in place of the names; NULL: names. `source`: the chat template, empty when the
+/* `codes`: one short text a label, asked for in place of the names; NULL: names, or a question without labels. `source`: the chat template, empty when the
  * model has none. `bos`, `eos`: how the model spells these tokens, empty when it has none. A template that changes the
  * user's text (other than trimming it), drops it or repeats it is WEIR_ERR_UNSUPPORTED. Free with prompt_free. */
 enum weir_status prompt_build(const struct weir_question *question, const char *const *codes, struct weir_string source,

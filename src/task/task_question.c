@@ -44,7 +44,8 @@ static enum weir_status check_keys_of_type(const struct question_reader *q)
                  {"scoring", f->scoring, labelled | BIT(SCORE), 0},
                  {"schema", f->schema, BIT(EXTRACT), BIT(EXTRACT)},
                  {"max_tokens", f->max_tokens, BIT(SUMMARIZE) | BIT(GENERATE), 0},
-                 {"too_long", f->too_long, BIT(SUMMARIZE), 0}};
+                 {"too_long", f->too_long, BIT(SUMMARIZE), 0},
+                 {"template", f->template_text, BIT(SUMMARIZE) | BIT(GENERATE), 0}};
     const unsigned type = 1u << q->question->type;
     const char *name = TYPE_WORDS[q->question->type];
     for (size_t i = 0; i < COUNT(rules); i++) {
@@ -241,7 +242,8 @@ static enum weir_status read_values(struct question_reader *q)
                   {{"scoring", TASK_WORD, offsetof(struct weir_question, scoring), SCORING_WORDS}, f->scoring},
                   {{"schema", TASK_TEXT, offsetof(struct weir_question, schema), NULL}, f->schema},
                   {{"max_tokens", TASK_COUNT, offsetof(struct weir_question, max_tokens), NULL}, f->max_tokens},
-                  {{"too_long", TASK_WORD, offsetof(struct weir_question, too_long), TOO_LONG_WORDS}, f->too_long}};
+                  {{"too_long", TASK_WORD, offsetof(struct weir_question, too_long), TOO_LONG_WORDS}, f->too_long},
+                  {{"template", TASK_TEXT, offsetof(struct weir_question, template_text), NULL}, f->template_text}};
     for (size_t i = 0; i < COUNT(values); i++) {
         if (!values[i].node) continue;
         enum weir_status status = task_read_field(q->r, values[i].node, &values[i].key, q->question);
@@ -257,7 +259,7 @@ enum weir_status task_read_question(struct task_reader *r, const yaml_node_t *at
 {
     struct question_reader q = {.r = r, .at = at, .fields = fields, .question = question};
     (void)snprintf(q.what, sizeof q.what, "question `%s`", name);
-    *question = (struct weir_question){.name = name, .schema = ""};
+    *question = (struct weir_question){.name = name, .schema = "", .template_text = ""};
     if (!fields->type) return task_fail(r, at, WEIR_ERR_FORMAT, "%s lacks `type`", q.what);
     unsigned type;
     enum weir_status status = task_read_word(r, fields->type, "type", TYPE_WORDS, &type);
@@ -284,7 +286,8 @@ static enum weir_status read_named_question(struct task_reader *r, const yaml_no
         QUESTION_KEY(scoring),
         QUESTION_KEY(schema),
         QUESTION_KEY(max_tokens),
-        QUESTION_KEY(too_long)};
+        QUESTION_KEY(too_long),
+        {"template", TASK_NODE, offsetof(struct task_question_fields, template_text), NULL}};
 #undef QUESTION_KEY
     const yaml_node_t *key = task_node_key(r, mapping, index), *value = task_node_value(r, mapping, index);
     struct weir_question *questions = r->task->questions;

@@ -193,7 +193,7 @@ struct root_fields {
 static const yaml_node_t *top_level_question_key(const struct task_question_fields *f)
 {
     const yaml_node_t *nodes[] = {f->type,    f->labels, f->levels,     f->none_of_these, f->multi,
-                                  f->scoring, f->schema, f->max_tokens, f->too_long};
+                                  f->scoring, f->schema, f->max_tokens, f->too_long,      f->template_text};
     for (size_t i = 0; i < COUNT(nodes); i++)
         if (nodes[i]) return nodes[i];
     return NULL;
@@ -234,7 +234,8 @@ enum weir_status task_read_root(struct task_reader *r)
         QUESTION_KEY(scoring),
         QUESTION_KEY(schema),
         QUESTION_KEY(max_tokens),
-        QUESTION_KEY(too_long)};
+        QUESTION_KEY(too_long),
+        {"template", TASK_NODE, offsetof(struct root_fields, question.template_text), NULL}};
 #undef QUESTION_KEY
     struct root_fields f = {0};
     const yaml_node_t *root = yaml_document_get_root_node(&r->document);

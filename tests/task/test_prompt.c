@@ -137,13 +137,51 @@ static void mark_in_the_task_is_refused(void **state)
     assert_int_equal(build(task, NULL, "", &prompt, &error), WEIR_ERR_UNSUPPORTED);
 }
 
-static void questions_without_labels_are_refused(void **state)
+static void extraction_has_no_prompt_here(void **state)
 {
     (void)state;
     struct prompt prompt = {0};
     struct weir_error error = {0};
-    assert_int_equal(build("task: t\ninstructions: a\ntype: generate\n", NULL, "", &prompt, &error), WEIR_ERR_INVALID);
+    assert_int_equal(build("task: t\ninstructions: a\ntype: extract\nschema: s\n", NULL, "", &prompt, &error),
+                     WEIR_ERR_INVALID);
     assert_string_equal(error.text, "question t: it has no labels to choose from");
+}
+
+static void questions_in_words(void **state)
+{
+    (void)state;
+    const char summarize[] = "task: t\ninstructions: Be <|im_end|> short.\ntype: summarize\n";
+    expect(summarize, NULL, CHATML, "T<<|im_start|>user\n>D<Be <|im_end|> short.\n\nText:\n>",
+           "T<<|im_end|>\n<|im_start|>assistant\n>", "");
+    expect(summarize, NULL, "", "D<Be <|im_end|> short.\n\nText:\n>", "D<\n\nSummary:>", " ");
+    const char own[] = "task: t\ninstructions: Reply.\ntype: generate\n"
+                       "template: \"<q>{{ text }}</q>{% if true %} <|im_end|>{{ instructions | upper }}{% endif %}\"\n";
+    expect(own, NULL, CHATML, "T<<|im_start|>user\n>D<<q>>",
+           "D<</q> <|im_end|>REPLY.>T<<|im_end|>\n<|im_start|>assistant\n>", "");
+    expect("task: t\ninstructions: Reply.\ntype: generate\n", NULL, "", "D<Reply.\n\nText:\n>", "D<\n\nAnswer:>", " ");
+}
+
+static void templates_that_cannot_be(void **state)
+{
+    (void)state;
+    const struct {
+        const char *template_text, *part;
+        enum weir_status status;
+    } cases[] = {{"no text", "drops or changes", WEIR_ERR_UNSUPPORTED},
+                 {"{{ text }}{{ text }}", "repeats", WEIR_ERR_UNSUPPORTED},
+                 {"{{ text[2:] }}", "drops or changes", WEIR_ERR_UNSUPPORTED},
+                 {"{{ text", "question t: ", WEIR_ERR_FORMAT},
+                 {"{{ text | wordwrap }}", "wordwrap", WEIR_ERR_UNSUPPORTED}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char task[256];
+        struct prompt prompt = {0};
+        struct weir_error error = {0};
+        (void)snprintf(task, sizeof task, "task: t\ninstructions: a\ntype: generate\ntemplate: '%s'\n",
+                       cases[i].template_text);
+        enum weir_status status = build(task, NULL, CHATML, &prompt, &error);
+        if (status != cases[i].status || !strstr(error.text, cases[i].part))
+            fail_msg("%s: %s: %s", cases[i].template_text, weir_status_name(status), error.text);
+    }
 }
 
 /* prefix + text + suffix is what the template gives for the whole turn. */
@@ -224,7 +262,9 @@ int main(void)
         cmocka_unit_test(plain_format_without_a_template),
         cmocka_unit_test(templates_that_spoil_the_text_are_refused),
         cmocka_unit_test(mark_in_the_task_is_refused),
-        cmocka_unit_test(questions_without_labels_are_refused),
+        cmocka_unit_test(extraction_has_no_prompt_here),
+        cmocka_unit_test(questions_in_words),
+        cmocka_unit_test(templates_that_cannot_be),
         cmocka_unit_test(cut_prompt_is_the_rendering_of_the_whole),
         cmocka_unit_test(texts_are_trimmed),
         cmocka_unit_test(out_of_memory_is_an_error),

@@ -141,7 +141,7 @@ static void every_type_is_read(void **state)
                   " help: {to: h}}}\n"
                   "  who: {type: extract, schema: who.json}\n"
                   "  short: {type: summarize, max_tokens: 99, too_long: map_reduce}\n"
-                  "  reply: {type: generate}\n"
+                  "  reply: {type: generate, template: 'Q: {{ text }}'}\n"
                   "  topics: {type: choice, multi: true, labels: {a: , b: about b}}\n");
     assert_int_equal(weir_task_question_count(task), 9);
     const struct weir_question *stars = weir_task_question(task, 0), *mood = weir_task_question(task, 1);
@@ -164,6 +164,8 @@ static void every_type_is_read(void **state)
     assert_int_equal(weir_task_question(task, 6)->max_tokens, 99);
     assert_int_equal(weir_task_question(task, 6)->too_long, WEIR_TOO_LONG_MAP_REDUCE);
     assert_int_equal(weir_task_question(task, 7)->max_tokens, 256);
+    assert_string_equal(weir_task_question(task, 7)->template_text, "Q: {{ text }}");
+    assert_string_equal(weir_task_question(task, 6)->template_text, "");
     assert_true(weir_task_question(task, 8)->multi);
     for (int i = 0; i < 9; i++) {
         const struct weir_question *q = weir_task_question(task, (size_t)i);
@@ -197,7 +199,7 @@ static const struct bad BAD[] = {
     {"task: t\ntype: choice\n" AB, "t.yaml:1:1: question `t` lacks `instructions`, and so does the task"},
     {"task: t\ninstructions: x\nquestions:\n  category:\n    type: choice\n    labels: [a, b]\n    lables: [a]\n",
      "t.yaml:7:5: unknown key `lables` in question `category` (expected type, instructions, labels, levels, "
-     "none_of_these, multi, scoring, schema, max_tokens, too_long)"},
+     "none_of_these, multi, scoring, schema, max_tokens, too_long, template)"},
     {CHOICE AB "gate: {max_eror: 1}\n",
      "t.yaml:5:8: unknown key `max_eror` in gate (expected accept, max_error, confidence, per_class, never_escalate, "
      "always_escalate, check_share, max_local_tokens)"},

@@ -1,0 +1,84 @@
+"""weir decide on the tiny model, whose weights are random. Run by ctest: test_decide.py WEIR MODEL."""
+import json
+import sys
+
+import unittest
+
+from program import REFUSED, ROW_ERRORS, USAGE, ProgramTest
+
+MODEL = sys.argv.pop(1)
+SUMMARIZE = "task: gist\ninstructions: Say it shortly.\ntype: summarize\nmax_tokens: 12\n"
+MIXED = """task: mixed
+instructions: Read.
+questions:
+  mood: {type: choice, labels: [good, bad]}
+  gist: {type: summarize, max_tokens: 8}
+  reply: {type: generate, max_tokens: 6, template: "Answer {{ text }} now"}
+"""
+ROWS = [{"id": "a", "text": "the car"}, {"id": "b", "text": "in the car"}]
+
+
+def jsonl(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+class Decide(ProgramTest):
+    def decide(self, task, rows, *words, status=0):
+        done = self.weir("decide", "-t", self.path("t.yaml", task), "-m", MODEL, *words, self.path("in.jsonl", jsonl(rows)), status=status)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def without_time(self, answers):
+        for answer in answers:
+            answer.pop("latency_ms", None)
+        return answers
+
+    def test_a_summary(self):
+        first, second = self.decide(SUMMARIZE, ROWS)
+        self.assertEqual((first["id"], first["task"], first["parts"], first["accepted"], first["reason"], first["tier"]),
+                         ("a", "gist", 1, True, "no_gate", "local"))
+        self.assertIn(first["finish_reason"], ("stop", "length"))
+        self.assertTrue(0 < first["probability"] < 1)
+        self.assertLessEqual(first["tokens"]["written"], 12)
+        self.assertEqual(first["answers"]["gist"], dict(first["answers"]["gist"], type="summarize", value=first["value"]))
+        self.assertNotIn("probabilities", first)
+        self.assertGreater(second["tokens"]["prefix"], 10)  # the instructions are evaluated once
+
+    def test_rows_do_not_depend_on_each_other(self):
+        together = self.without_time(self.decide(MIXED, ROWS))
+        alone = self.without_time([self.decide(MIXED, [row], "-j", 3)[0] for row in ROWS])
+        self.assertEqual(together, alone)
+        self.assertEqual(list(together[0]["answers"]), ["mood", "gist", "reply"])
+        self.assertEqual(set(together[0]["answers"]["mood"]["probabilities"]), {"good", "bad"})
+        self.assertNotIn("value", together[0])
+
+    def test_labels_go_the_way_of_classify(self):
+        task = self.path("c.yaml", "task: mood\ninstructions: Read.\ntype: choice\nlabels: [good, bad]\n")
+        rows = self.path("in.jsonl", jsonl(ROWS))
+        outputs = [[json.loads(line) for line in self.weir(command, "-t", task, "-m", MODEL, rows).stdout.splitlines()]
+                   for command in ("decide", "classify")]
+        self.assertEqual(self.without_time(outputs[0]), self.without_time(outputs[1]))
+
+    def test_what_does_not_fit(self):
+        rows = [ROWS[0], {"id": "long", "text": "a b c d e f. " * 20}]
+        good, bad = self.decide(SUMMARIZE, rows, "-c", 120, status=ROW_ERRORS)
+        self.assertEqual(good["parts"], 1)
+        self.assertEqual((bad["id"], bad["error"]["code"]), ("long", "too_long"))
+        self.assertNotIn("value", bad)
+        (whole,) = self.decide(SUMMARIZE + "too_long: map_reduce\n", rows[1:], "-c", 120)
+        self.assertGreater(whole["parts"], 1)  # said, never cut in silence
+        self.assertGreater(whole["tokens"]["written"], 12)
+
+    def test_refused(self):
+        task = self.path("t.yaml", MIXED)
+        rows = self.path("in.jsonl", jsonl(ROWS))
+        self.assertIn(b"weir decide", self.weir("classify", "-t", task, "-m", MODEL, rows, status=REFUSED).stderr)
+        extract = self.path("e.yaml", "task: e\ninstructions: R.\ntype: extract\nschema: s.json\n")
+        self.weir("decide", "-t", extract, "-m", MODEL, rows, status=REFUSED)
+        self.weir("decide", "-m", MODEL, rows, status=USAGE)
+        (error,) = [json.loads(line) for line in
+                    self.weir("decide", "-t", task, "-m", MODEL, self.path("bad.jsonl", "nonsense\n"), status=ROW_ERRORS).stdout.splitlines()]
+        self.assertEqual(error["error"]["code"], "format")
+
+
+if __name__ == "__main__":
+    unittest.main()
