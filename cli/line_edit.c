@@ -146,6 +146,9 @@ struct line_editor *line_editor_open(void)
     (void)el_set(editor->edit, EL_PROMPT, prompt_of);
     (void)el_set(editor->edit, EL_EDITOR, "emacs");
     (void)el_set(editor->edit, EL_SIGNAL, 0);
+    /* Ctrl-C makes the system drop what the terminal has not shown yet, which may be what we answer to Ctrl-C: keep it */
+    (void)el_set(editor->edit, EL_SETTY, "-d", "+noflsh", NULL);
+    (void)el_set(editor->edit, EL_SETTY, "-x", "+noflsh", NULL);
     (void)el_set(editor->edit, EL_GETCFN, read_character);
     (void)el_set(editor->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
     open_history(editor);

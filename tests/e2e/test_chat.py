@@ -124,6 +124,9 @@ class Terminal(ProgramTest):
         state = self.folder / "state"
         environment = dict(os.environ, TERM="xterm", LC_ALL="C.UTF-8", XDG_STATE_HOME=str(state), HOME=str(self.folder))
         master, slave = pty.openpty()
+        mode = termios.tcgetattr(slave)
+        mode[3] |= termios.NOFLSH  # else Ctrl-C drops what was not read yet, which may be the answer to it
+        termios.tcsetattr(slave, termios.TCSANOW, mode)
         self.resize(master, columns)
         self.program = subprocess.Popen([WEIR, "chat", *map(str, words)], stdin=slave, stdout=slave, stderr=slave, env=environment,
                                         start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
