@@ -306,7 +306,9 @@ static int converse(struct chat *chat, struct line_reader *reader)
             continue;
         }
         was_asked = false;
+        chat->was_interrupted = false;
         if (result != LINE_READ || take_message(chat, &message) == CHAT_ENDS) break;
+        if (chat->was_interrupted) line_forget_input(reader);
     }
     free(message.data);
     if (result == LINE_FAILED || (!chat->is_person && (result == LINE_INTERRUPTED || chat->was_interrupted)))

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -27,6 +28,12 @@ static void set_handler(void (*handler)(int), int flags)
 void line_catch_interrupts(void)
 {
     set_handler(note_interrupt, SA_RESTART); /* no write is cut short */
+}
+
+void line_forget_input(struct line_reader *reader)
+{
+    reader->in_at = reader->in_size;
+    (void)tcflush(STDIN_FILENO, TCIFLUSH); /* fails where there is no terminal: a pipe's lines stay */
 }
 
 void line_open(struct line_reader *reader)
@@ -162,5 +169,6 @@ enum line_result line_read(struct line_reader *reader, const char *prompt)
     set_handler(note_interrupt, 0); /* a read that waits for a line ends */
     enum line_result result = read_line(reader, prompt);
     line_catch_interrupts();
+    if (result == LINE_INTERRUPTED) line_forget_input(reader);
     return result;
 }

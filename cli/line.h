@@ -42,6 +42,9 @@ extern volatile sig_atomic_t line_interrupted;
 void line_open(struct line_reader *reader);
 void line_close(struct line_reader *reader);
 
+/* After an interrupt: drops what was typed ahead of it. */
+void line_forget_input(struct line_reader *reader);
+
 /* Bytes of standard input: as read(2), but SIGINT and SIGWINCH cannot fall between looking and waiting: -1 with EINTR when either
  * came. */
 ssize_t line_input(char *bytes, size_t size);

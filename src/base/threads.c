@@ -17,6 +17,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -131,12 +132,26 @@ static void *worker_main(void *argument)
     }
 }
 
+/* Workers take no signals but those of their own faults: a handler runs on a thread of the program, whose waiting it is meant to
+ * interrupt. The mask is inherited. */
+static int create_without_signals(pthread_t *thread, void *(*run)(void *), void *context)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP};
+    sigset_t none, before;
+    (void)sigfillset(&none);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) (void)sigdelset(&none, faults[i]);
+    (void)pthread_sigmask(SIG_SETMASK, &none, &before);
+    int failed = pthread_create(thread, NULL, run, context);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed;
+}
+
 static bool start_worker(struct thread_pool *pool, unsigned index)
 {
     struct worker_start *start = mem_zero(1, sizeof *start);
     if (!start) return false;
     *start = (struct worker_start){.pool = pool, .index = index};
-    if (pthread_create(&pool->workers[index - 1], NULL, worker_main, start) != 0) {
+    if (create_without_signals(&pool->workers[index - 1], worker_main, start) != 0) {
         free(start);
         return false;
     }

@@ -4,6 +4,7 @@
  * thread and on the workers, and returns when all of them are done. Ranges are claimed from a shared counter in steps of
  * `grain`: a thread that the system holds up takes fewer of them, so the pool keeps its share when another process
  * takes a core, and one that has not come at all by the time the ranges run out is not waited for. Workers spin for a short time between runs and then sleep on a futex.
+ * Workers block all signals but those of their own faults, so that a handler always runs on a thread of the program.
  * A pool serves one caller at a time; calls from several threads wait for each other. `work` must not call the pool. */
 #ifndef WEIR_BASE_THREADS_H
 #define WEIR_BASE_THREADS_H

@@ -1,9 +1,11 @@
 /* The thread pool: every index exactly once, for many shapes, from one caller and from several; sleeping and waking. */
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/threads.h"
@@ -164,12 +166,44 @@ static void opening_fails_cleanly(void **state)
     thread_pool_close(&pool);
 }
 
+static volatile sig_atomic_t handled;
+
+static void note_signal(int number)
+{
+    (void)number;
+    handled = 1;
+}
+
+/* A signal that the program's threads block stays pending: no worker takes it. (Ctrl-C at a prompt was lost to one.) */
+static void workers_take_no_signals(void **state)
+{
+    (void)state;
+    struct thread_pool *pool = NULL;
+    struct weir_error error = {0};
+    struct sigaction action = {.sa_handler = note_signal}, old;
+    sigset_t one, before, pending;
+    (void)sigaction(SIGUSR1, &action, &old);
+    check_status(thread_pool_open(4, &pool, &error), WEIR_OK, &error);
+    (void)sigemptyset(&one);
+    (void)sigaddset(&one, SIGUSR1);
+    (void)pthread_sigmask(SIG_BLOCK, &one, &before);
+    (void)kill(getpid(), SIGUSR1);
+    (void)nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    (void)sigpending(&pending);
+    assert_int_equal(sigismember(&pending, SIGUSR1), 1);
+    assert_int_equal(handled, 0);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    assert_int_equal(handled, 1);
+    thread_pool_close(&pool);
+    (void)sigaction(SIGUSR1, &old, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_index_is_visited_once), cmocka_unit_test(workers_sleep_and_wake),
         cmocka_unit_test(callers_take_turns),          cmocka_unit_test(a_run_sees_what_the_last_one_wrote),
-        cmocka_unit_test(opening_fails_cleanly),
+        cmocka_unit_test(opening_fails_cleanly),       cmocka_unit_test(workers_take_no_signals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
