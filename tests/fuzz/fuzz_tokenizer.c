@@ -1,13 +1,15 @@
 /* Any bytes as a text. The first byte chooses the vocabulary (byte-level under five pre-tokenizers, or SentencePiece without its space) and
  * the flags; the rest is encoded. The texts of the tokens, one after the other, must be the input; for SentencePiece the
  * input with U+2581 as a space. The same text in three pieces, some of them trusted, must give the same ids whether it is encoded at
- * once or resumed after any of its pieces. */
+ * once or resumed after any of its pieces. A decoder must give UTF-8 for every token, and the same text again
+ * where the input was UTF-8. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "fuzz/fuzz.h"
 #include "tokenizer/resume.h"
 #include "tokenizer/sample.h"
+#include "tokenizer/utf8.h"
 
 static void check(int holds)
 {
@@ -29,6 +31,38 @@ static void check_texts(const struct weir_tokenizer *tokenizer, const struct wei
         }
     }
     check(at == size);
+}
+
+static int is_utf8(const char *text, size_t size)
+{
+    for (size_t at = 0; at < size;) {
+        uint32_t code;
+        size_t step = utf8_step(text + at, size - at, &code);
+        if (step == 1 && code == UTF8_REPLACEMENT) return 0;
+        at += step;
+    }
+    return 1;
+}
+
+static void check_decoding(const struct weir_tokenizer *tokenizer, const struct weir_tokens *tokens, const char *text,
+                           size_t size)
+{
+    struct weir_decoder *decoder = NULL;
+    struct weir_string piece;
+    size_t at = 0;
+    int is_text = is_utf8(text, size) && !memmem(text, size, "\xE2\x96\x81", 3);
+    check(!weir_decoder_open(tokenizer, WEIR_DECODE_SPECIAL, &decoder, NULL));
+    for (size_t i = 0; i <= tokens->count; i++) {
+        if (i < tokens->count)
+            check(!weir_decoder_add(decoder, tokens->ids[i], &piece, NULL));
+        else
+            piece = weir_decoder_end(decoder);
+        check(is_utf8(piece.data, piece.size));
+        if (is_text) check(piece.size <= size - at && memcmp(piece.data, text + at, piece.size) == 0);
+        at += piece.size;
+    }
+    check(!is_text || at == size);
+    weir_decoder_close(&decoder);
 }
 
 enum { VOCAB_COUNT = 6, VOCAB_SPM = 5 };
@@ -94,6 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     const char *text = (const char *)bytes + 1;
     check(!weir_tokenize(tokenizer, text, size - 1, flags, &tokens, NULL));
     check_texts(tokenizer, &tokens, text, size - 1, choice == VOCAB_SPM);
+    check_decoding(tokenizer, &tokens, text, size - 1);
     for (unsigned trust = 0; trust < 1u << PIECES; trust++)
         check_pieces(tokenizer, text, size - 1, trust, &tokens, flags);
     weir_tokens_free(&tokens);
