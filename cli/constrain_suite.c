@@ -138,7 +138,11 @@ static int open_schema(struct suite *s, const struct weir_json_value *row, struc
     }
     if (weir_matcher_open(*constraint, &matcher, &error) || weir_matcher_mask(matcher, &mask, &error))
         return cli_fail(&error);
-    int status = add_time(&s->first, now_us() - start);
+    double us = now_us() - start;
+    char text[32];
+    int n = snprintf(text, sizeof text, "%.0f us", us);
+    note(s, "served", (struct weir_string){text, (size_t)n});
+    int status = add_time(&s->first, us);
     weir_matcher_close(&matcher);
     s->served++;
     return status;
@@ -241,6 +245,7 @@ int constrain_suite(const struct constrain_input *input, const char *path, bool 
     if (!file) return cli_say(CLI_FAILED, "%s: %s", path, strerror(errno));
     s.verbose = verbose ? fopen(verbose, "w") : NULL;
     int status = verbose && !s.verbose ? cli_say(CLI_FAILED, "%s: %s", verbose, strerror(errno)) : CLI_DONE;
+    if (s.verbose) (void)setvbuf(s.verbose, NULL, _IOLBF, 0);
     if (!status) status = check_lines(&s, path, file);
     if (!status) print_counts(&s, json);
     if (s.verbose && fclose(s.verbose) && !status) status = cli_say(CLI_FAILED, "%s: %s", verbose, strerror(errno));

@@ -241,7 +241,8 @@ static void step_key(struct machine *m, const struct thread *t, uint8_t byte, st
 {
     const struct object_shape *o = t->top.shape;
     struct frame f = t->top;
-    enum read_result result = string_read(&f, byte);
+    struct key_window w = frame_window(&f);
+    enum read_result result = string_read(&f, &w, byte);
     if (result == READ_DEAD) return;
     if (result == READ_CLOSED) {
         f.state = o->keys->accept[f.state];
@@ -282,7 +283,7 @@ static void step_literal(struct machine *m, const struct thread *t, uint8_t byte
 static void step_string(struct machine *m, const struct thread *t, uint8_t byte, struct thread_set *to)
 {
     struct frame f = t->top;
-    enum read_result result = string_read(&f, byte);
+    enum read_result result = string_read(&f, NULL, byte);
     if (result == READ_ON) emit(m, to, &f, t->below);
     if (result == READ_CLOSED) pop(m, to, t->below);
 }

@@ -77,9 +77,6 @@ bool machine_is_complete(const struct thread_set *set);
 void thread_set_free(struct thread_set *set);
 bool thread_set_copy(struct thread_set *to, const struct thread_set *from);
 
-/* Whether the character's or string's frame can go on with `code`; *next is the frame then. */
-bool frame_code(const struct frame *f, uint32_t code, struct frame *next);
-
 /* The only code point that can come next in the string or key whose frame is *f; UINT32_MAX: none, several, or the end. */
 uint32_t frame_only_code(const struct frame *f);
 
@@ -91,9 +88,18 @@ struct key_window {
 struct key_window object_window(const struct object_shape *o, const struct frame *f);
 bool object_reaches(const struct object_shape *o, uint32_t state, const struct key_window *w);
 
+/* The window of a key's frame; nothing for a string's. It holds until the key has ended. */
+struct key_window frame_window(const struct frame *f);
+const struct dfa *frame_language(const struct frame *f);
+
 enum read_result { READ_DEAD, READ_ON, READ_CLOSED };
-/* One byte of a string or key whose frame is *f. */
-enum read_result string_read(struct frame *f, uint8_t byte);
+/* One byte of a string or key whose frame is *f. *f is spoilt unless the result is READ_ON. */
+enum read_result string_read(struct frame *f, const struct key_window *w, uint8_t byte);
+
+static inline bool frame_in_text(const struct frame *f)
+{
+    return f->kind == FRAME_STRING || (f->kind == FRAME_OBJECT && f->mode == MODE_KEY);
+}
 
 uint32_t array_count_after(const struct array_shape *a, uint32_t counts, uint32_t subset);
 bool array_counts_good(const struct array_shape *a, uint32_t counts);

@@ -7,9 +7,14 @@
 #include "constrain/machine.h"
 #include "constrain/vocabulary.h"
 
-enum { MASK_CACHE_BYTES_MAX = 64 << 20 };
+enum {
+    MASK_CACHE_BYTES_MAX = 64 << 20,
+    MASK_KEY_BYTES_MAX = 16384, /* where a matcher stands; longer ones are not cached */
+};
 
-/* Masks of a constraint by where a matcher stood; shared by its matchers. */
+struct mask_entry;
+
+/* Masks of a constraint by where a matcher stood; shared by its matchers. Entries stay until the constraint is closed. */
 struct mask_cache {
     pthread_mutex_t lock;
     bool open;
@@ -19,10 +24,12 @@ struct mask_cache {
 
 /* A matcher's room for walking the trie. */
 struct mask_walk {
-    struct thread_set *levels; /* [VOCABULARY_DEPTH_MAX + 1], owned */
+    const struct weir_vocabulary *vocabulary;
+    struct machine *machine;
+    struct thread_set *levels; /* [VOCABULARY_DEPTH_MAX + 2], owned */
+    struct frame *frames;      /* [VOCABULARY_DEPTH_MAX + 2], owned: of a single thread inside a string */
     uint32_t *mask;            /* owned */
-    uint32_t *key;             /* owned; where the matcher stands, as words */
-    size_t key_capacity;
+    unsigned char *key;        /* [MASK_KEY_BYTES_MAX], owned */
 };
 
 bool mask_cache_open(struct mask_cache *cache);
@@ -31,5 +38,8 @@ void mask_walk_free(struct mask_walk *walk);
 
 enum weir_status mask_find(struct mask_walk *walk, struct mask_cache *cache, const struct weir_vocabulary *v,
                            struct machine *m, const struct thread_set *at, const uint32_t **mask) WEIR_MUST_USE;
+
+/* Writes walk->mask, without the end-of-text token. */
+enum weir_status mask_compute(struct mask_walk *walk, const struct thread_set *at) WEIR_MUST_USE;
 
 #endif

@@ -188,18 +188,13 @@ static int only_byte(struct weir_matcher *matcher, struct thread_set *from, stru
     return found;
 }
 
-static bool in_string(const struct frame *f)
-{
-    return f->kind == FRAME_STRING || (f->kind == FRAME_OBJECT && f->mode == MODE_KEY);
-}
-
 /* The only character that can come next in a string, as it is written without an escape: the other spellings of one character
  * are no choice. 0 bytes: not in a string, or a choice. */
 static size_t only_character(const struct thread_set *at, char *bytes)
 {
     uint32_t only = UINT32_MAX;
     for (uint32_t i = 0; i < at->count; i++) {
-        uint32_t code = in_string(&at->threads[i].top) ? frame_only_code(&at->threads[i].top) : UINT32_MAX;
+        uint32_t code = frame_in_text(&at->threads[i].top) ? frame_only_code(&at->threads[i].top) : UINT32_MAX;
         if (code == UINT32_MAX || (i && code != only)) return 0;
         only = code;
     }

@@ -49,21 +49,18 @@ struct key_window object_window(const struct object_shape *o, const struct frame
     return w;
 }
 
-static bool key_code(const struct frame *f, uint32_t code, struct frame *next)
-{
-    const struct object_shape *o = f->shape;
-    struct key_window w = object_window(o, f);
-    next->state = dfa_step(o->keys, f->state, code);
-    return next->state != DFA_DEAD && object_reaches(o, next->state, &w);
-}
-
-bool frame_code(const struct frame *f, uint32_t code, struct frame *next)
+/* Whether the string or key of *f may go on with `code`; *next is its frame then. */
+static bool frame_code(const struct frame *f, const struct key_window *w, uint32_t code, struct frame *next)
 {
     *next = *f;
     next->partial = PARTIAL_NONE;
     next->left = next->size = 0;
     next->bits = 0;
-    if (f->kind == FRAME_OBJECT) return key_code(f, code, next);
+    if (f->kind == FRAME_OBJECT) {
+        const struct object_shape *o = f->shape;
+        next->state = dfa_step(o->keys, f->state, code);
+        return next->state != DFA_DEAD && object_reaches(o, next->state, w);
+    }
     const struct string_shape *s = f->shape;
     next->state = dfa_step(s->dfa, f->state, code);
     if (next->state == DFA_DEAD) return false;
@@ -72,21 +69,26 @@ bool frame_code(const struct frame *f, uint32_t code, struct frame *next)
     return s->max == COUNT_ANY || (uint64_t)next->count + s->to_accept[next->state] <= s->max;
 }
 
-static const struct dfa *language(const struct frame *f)
+struct key_window frame_window(const struct frame *f)
+{
+    return f->kind == FRAME_OBJECT ? object_window(f->shape, f) : (struct key_window){.low = 1};
+}
+
+const struct dfa *frame_language(const struct frame *f)
 {
     if (f->kind == FRAME_OBJECT) return ((const struct object_shape *)f->shape)->keys;
     return ((const struct string_shape *)f->shape)->dfa;
 }
 
 /* Whether some code point of [low, high] can come next. */
-static bool live_between(const struct frame *f, uint32_t low, uint32_t high)
+static bool live_between(const struct frame *f, const struct key_window *w, uint32_t low, uint32_t high)
 {
-    const struct dfa *dfa = language(f);
+    const struct dfa *dfa = frame_language(f);
     struct frame next;
     if (low > high) return false;
-    if (frame_code(f, low, &next)) return true;
+    if (frame_code(f, w, low, &next)) return true;
     for (uint32_t i = 0; i < dfa->n_ranges && dfa->ranges[i].first <= high; i++)
-        if (dfa->ranges[i].first > low && frame_code(f, dfa->ranges[i].first, &next)) return true;
+        if (dfa->ranges[i].first > low && frame_code(f, w, dfa->ranges[i].first, &next)) return true;
     return false;
 }
 
@@ -96,20 +98,20 @@ static uint32_t larger(uint32_t a, uint32_t b)
 }
 
 /* Code points of [low, high] that are no surrogates. */
-static bool live_scalars(const struct frame *f, uint32_t low, uint32_t high)
+static bool live_scalars(const struct frame *f, const struct key_window *w, uint32_t low, uint32_t high)
 {
-    return live_between(f, low, smaller(high, 0xD7FF)) || live_between(f, larger(low, 0xE000), high);
+    return live_between(f, w, low, smaller(high, 0xD7FF)) || live_between(f, w, larger(low, 0xE000), high);
 }
 
-static enum read_result finish_code(struct frame *f, uint32_t code)
+static enum read_result finish_code(struct frame *f, const struct key_window *w, uint32_t code)
 {
     struct frame next;
-    if (!frame_code(f, code, &next)) return READ_DEAD;
+    if (!frame_code(f, w, code, &next)) return READ_DEAD;
     *f = next;
     return READ_ON;
 }
 
-static enum read_result read_utf8(struct frame *f, uint8_t byte)
+static enum read_result read_utf8(struct frame *f, const struct key_window *w, uint8_t byte)
 {
     static const uint32_t lowest[5] = {0, 0, 0x80, 0x800, 0x10000}, highest[5] = {0, 0, 0x7FF, 0xFFFF, 0x10FFFF};
     if (f->partial == PARTIAL_NONE) {
@@ -127,8 +129,8 @@ static enum read_result read_utf8(struct frame *f, uint8_t byte)
     uint32_t low = f->bits << (6 * f->left), high = low | ((1U << (6 * f->left)) - 1);
     low = larger(low, lowest[f->size]);
     high = smaller(high, highest[f->size]);
-    if (f->left == 0) return low > high || (low >= 0xD800 && low < 0xE000) ? READ_DEAD : finish_code(f, low);
-    return live_scalars(f, low, high) ? READ_ON : READ_DEAD;
+    if (f->left == 0) return low > high || (low >= 0xD800 && low < 0xE000) ? READ_DEAD : finish_code(f, w, low);
+    return live_scalars(f, w, low, high) ? READ_ON : READ_DEAD;
 }
 
 static int hex_value(uint8_t c)
@@ -144,29 +146,29 @@ static uint32_t pair_code(uint32_t high_ten, uint32_t low)
 }
 
 /* Whether \u with digits that stand for [low, high] can lead on. */
-static bool live_unit(const struct frame *f, uint32_t low, uint32_t high)
+static bool live_unit(const struct frame *f, const struct key_window *w, uint32_t low, uint32_t high)
 {
-    if (live_scalars(f, low, high)) return true;
+    if (live_scalars(f, w, low, high)) return true;
     uint32_t first = larger(low, 0xD800), last = smaller(high, 0xDBFF);
-    return first <= last && live_between(f, pair_code(first - 0xD800, 0xDC00), pair_code(last - 0xD800, 0xDFFF));
+    return first <= last && live_between(f, w, pair_code(first - 0xD800, 0xDC00), pair_code(last - 0xD800, 0xDFFF));
 }
 
-static enum read_result read_hex(struct frame *f, uint8_t byte)
+static enum read_result read_hex(struct frame *f, const struct key_window *w, uint8_t byte)
 {
     int digit = hex_value(byte);
     if (digit < 0) return READ_DEAD;
     f->bits = f->bits << 4 | (uint32_t)digit;
     f->left = (uint8_t)((f->left - 1U) & 7);
     uint32_t low = f->bits << (4 * f->left), high = low | ((1U << (4 * f->left)) - 1);
-    if (!live_unit(f, low, high)) return READ_DEAD;
+    if (!live_unit(f, w, low, high)) return READ_DEAD;
     if (f->left) return READ_ON;
-    if (low < 0xD800 || low >= 0xE000) return finish_code(f, low);
+    if (low < 0xD800 || low >= 0xE000) return finish_code(f, w, low);
     f->partial = PARTIAL_LOW;
     f->bits = (low - 0xD800) << 16;
     return READ_ON;
 }
 
-static enum read_result read_low_hex(struct frame *f, uint8_t byte)
+static enum read_result read_low_hex(struct frame *f, const struct key_window *w, uint8_t byte)
 {
     int digit = hex_value(byte);
     if (digit < 0) return READ_DEAD;
@@ -176,33 +178,33 @@ static enum read_result read_low_hex(struct frame *f, uint8_t byte)
     uint32_t low = larger(unit << (4 * f->left), 0xDC00);
     uint32_t high = smaller((unit << (4 * f->left)) | ((1U << (4 * f->left)) - 1), 0xDFFF);
     if (low > high) return READ_DEAD;
-    if (f->left == 0) return finish_code(f, pair_code(ten, low));
-    return live_between(f, pair_code(ten, low), pair_code(ten, high)) ? READ_ON : READ_DEAD;
+    if (f->left == 0) return finish_code(f, w, pair_code(ten, low));
+    return live_between(f, w, pair_code(ten, low), pair_code(ten, high)) ? READ_ON : READ_DEAD;
 }
 
-static enum read_result read_escape(struct frame *f, uint8_t byte)
+static enum read_result read_escape(struct frame *f, const struct key_window *w, uint8_t byte)
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
     if (byte == 'u') {
         f->partial = PARTIAL_HEX;
         f->left = 4;
         f->bits = 0;
-        return live_unit(f, 0, 0xFFFF) ? READ_ON : READ_DEAD;
+        return live_unit(f, w, 0, 0xFFFF) ? READ_ON : READ_DEAD;
     }
     for (size_t i = 0; from[i]; i++)
-        if ((uint8_t)from[i] == byte) return finish_code(f, (uint8_t)to[i]);
+        if ((uint8_t)from[i] == byte) return finish_code(f, w, (uint8_t)to[i]);
     return READ_DEAD;
 }
 
-static enum read_result read_partial(struct frame *f, uint8_t byte)
+static enum read_result read_partial(struct frame *f, const struct key_window *w, uint8_t byte)
 {
     switch (f->partial) {
     case PARTIAL_UTF8:
-        return read_utf8(f, byte);
+        return read_utf8(f, w, byte);
     case PARTIAL_ESCAPE:
-        return read_escape(f, byte);
+        return read_escape(f, w, byte);
     case PARTIAL_HEX:
-        return read_hex(f, byte);
+        return read_hex(f, w, byte);
     case PARTIAL_LOW:
         f->partial = PARTIAL_LOW_U;
         return byte == '\\' ? READ_ON : READ_DEAD;
@@ -211,12 +213,12 @@ static enum read_result read_partial(struct frame *f, uint8_t byte)
         f->left = 4;
         return byte == 'u' ? READ_ON : READ_DEAD;
     default:
-        return read_low_hex(f, byte);
+        return read_low_hex(f, w, byte);
     }
 }
 
 /* Whether the string or key may end here. */
-static bool may_close(const struct frame *f)
+static bool may_close(const struct frame *f, const struct key_window *w)
 {
     if (f->kind == FRAME_STRING) {
         const struct string_shape *s = f->shape;
@@ -224,32 +226,32 @@ static bool may_close(const struct frame *f)
     }
     const struct object_shape *o = f->shape;
     uint32_t label = o->keys->accept[f->state];
-    struct key_window w = object_window(o, f);
-    if (label > o->n_names) return w.rest;
-    return label && w.low <= label - 1 && label - 1 <= w.high;
+    if (label > o->n_names) return w->rest;
+    return label && w->low <= label - 1 && label - 1 <= w->high;
 }
 
-enum read_result string_read(struct frame *f, uint8_t byte)
+enum read_result string_read(struct frame *f, const struct key_window *w, uint8_t byte)
 {
-    if (f->partial != PARTIAL_NONE) return read_partial(f, byte);
-    if (byte >= 0x80) return read_utf8(f, byte);
-    if (byte == '"') return may_close(f) ? READ_CLOSED : READ_DEAD;
+    if (f->partial != PARTIAL_NONE) return read_partial(f, w, byte);
+    if (byte >= 0x80) return read_utf8(f, w, byte);
+    if (byte == '"') return may_close(f, w) ? READ_CLOSED : READ_DEAD;
     if (byte < 0x20) return READ_DEAD;
-    if (byte != '\\') return finish_code(f, byte);
+    if (byte != '\\') return finish_code(f, w, byte);
     f->partial = PARTIAL_ESCAPE;
-    return live_between(f, 0, 0xD7FF) || live_between(f, 0xE000, DFA_CODE_END - 1) ? READ_ON : READ_DEAD;
+    return live_between(f, w, 0, 0xD7FF) || live_between(f, w, 0xE000, DFA_CODE_END - 1) ? READ_ON : READ_DEAD;
 }
 
 uint32_t frame_only_code(const struct frame *f)
 {
-    const struct dfa *dfa = language(f);
+    struct key_window window = frame_window(f), *w = &window;
+    const struct dfa *dfa = frame_language(f);
     uint32_t only = UINT32_MAX;
     struct frame next;
-    if (f->partial != PARTIAL_NONE || may_close(f)) return UINT32_MAX;
+    if (f->partial != PARTIAL_NONE || may_close(f, w)) return UINT32_MAX;
     for (uint32_t i = 0; i < dfa->n_ranges; i++) {
         uint32_t first = dfa->ranges[i].first;
         uint32_t end = i + 1 < dfa->n_ranges ? dfa->ranges[i + 1].first : DFA_CODE_END;
-        if (!frame_code(f, first, &next)) continue;
+        if (!frame_code(f, w, first, &next)) continue;
         if (only != UINT32_MAX || end - first != 1) return UINT32_MAX;
         only = first;
     }
