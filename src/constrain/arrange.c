@@ -11,7 +11,7 @@
 #include "constrain/constrain_internal.h"
 
 enum {
-    ARRANGE_STEPS_MAX = 200000,
+    ARRANGE_STEPS_MAX = 10000,
     ARRANGE_DEPTH_MAX = 4000 /* of the search, on the C stack */,
     ARRANGE_BYTES_MAX = 64 << 20
 };

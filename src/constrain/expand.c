@@ -205,8 +205,11 @@ static enum weir_status apply_atom(struct compiler *c, struct branch *b, const s
     switch (a->kind) {
     case ATOM_LITERAL:
         return branch_pend(c, b, a->value);
+    case ATOM_KEYWORD:
     case ATOM_NOT_KEYWORD:
-        return apply_keyword(c, b, a->schema, a->keyword, true);
+        return apply_keyword(c, b, a->schema, a->keyword, a->kind == ATOM_NOT_KEYWORD);
+    case ATOM_RULE:
+        return branch_rule(c, b, a->keys, a->value);
     case ATOM_REQUIRE:
         branch_types(b, TYPE_OBJECT);
         return branch_require(c, b, a->name);
@@ -300,6 +303,22 @@ static bool hidden(const struct json_value *schema, const struct json_value *key
     return draft <= DRAFT_7 && keyword->key.size && !json_text_is(keyword->key, "$ref") && json_member(schema, "$ref");
 }
 
+/* The keyword does not hold, and those before it do: options that exclude each other are told apart sooner. */
+static enum weir_status choose_failing(struct compiler *c, struct choice *choice, uint32_t number,
+                                       const struct json_value *keyword, enum draft draft)
+{
+    const struct json_value *schema = c->document.entries[number].value;
+    struct atom atom = {.kind = ATOM_NOT_KEYWORD, .schema = number, .keyword = keyword};
+    enum weir_status status = choice_option(c, choice, atom);
+    atom.kind = ATOM_KEYWORD;
+    for (const struct json_value *k = schema->first; k != keyword && !status; k = k->next) {
+        if (!keyword_find(k->key, draft) || hidden(schema, k, draft)) continue;
+        atom.keyword = k;
+        status = choice_also(c, choice, atom);
+    }
+    return status;
+}
+
 static enum weir_status apply_object(struct compiler *c, struct branch *b, uint32_t number, bool negated)
 {
     const struct schema_entry entry = c->document.entries[number];
@@ -309,7 +328,7 @@ static enum weir_status apply_object(struct compiler *c, struct branch *b, uint3
     for (const struct json_value *k = entry.value->first; k && !status; k = k->next) {
         if (!keyword_find(k->key, draft) || hidden(entry.value, k, draft)) continue;
         if (negated)
-            status = choice_option(c, choice, (struct atom){.kind = ATOM_NOT_KEYWORD, .schema = number, .keyword = k});
+            status = choose_failing(c, choice, number, k, draft);
         else if (b->box.types)
             status = apply_keyword(c, b, number, k, false);
     }

@@ -17,7 +17,9 @@ enum {
 
 enum atom_kind {
     ATOM_LITERAL,     /* value */
-    ATOM_NOT_KEYWORD, /* the keyword `keyword` of schema `schema` does not hold */
+    ATOM_KEYWORD,     /* the keyword `keyword` of schema `schema` holds */
+    ATOM_NOT_KEYWORD, /* it does not */
+    ATOM_RULE,        /* members of keys have value */
     ATOM_REQUIRE,     /* name */
     ATOM_FORBID,      /* name */
     ATOM_PROPERTY,    /* name is there with value */

@@ -17,7 +17,7 @@ static const struct keyword keywords[] = {
     {"propertyNames", DRAFT_6, DRAFT_2020, keyword_property_names},
     {"minProperties", DRAFT_4, DRAFT_2020, keyword_property_count},
     {"maxProperties", DRAFT_4, DRAFT_2020, keyword_property_count},
-    {"dependencies", DRAFT_4, DRAFT_2020, keyword_dependencies},
+    {"dependencies", DRAFT_4, DRAFT_2020, keyword_dependencies}, /* a compatibility keyword from 2019-09 on */
     {"dependentRequired", DRAFT_2019, DRAFT_2020, keyword_dependencies},
     {"dependentSchemas", DRAFT_2019, DRAFT_2020, keyword_dependencies},
     {"items", DRAFT_4, DRAFT_2020, keyword_items},

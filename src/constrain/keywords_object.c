@@ -24,6 +24,11 @@ enum weir_status keyword_properties(struct compiler *c, struct branch *b, const 
         if (status) return status;
         if (negated) {
             status = choice_option(c, choice, (struct atom){.kind = ATOM_PROPERTY, .name = p->key, .value = value});
+            for (const struct json_value *q = use->value->first; q != p && !status; q = q->next) { /* the others hold */
+                struct atom before = {.kind = ATOM_RULE, .keys = key_named(q->key)};
+                status = schema_literal(c, use, q, false, &before.value);
+                if (!status) status = choice_also(c, choice, before);
+            }
         } else {
             status = branch_order(c, b, p->key);
             if (!status) status = branch_rule(c, b, key_named(p->key), value);
@@ -103,10 +108,14 @@ enum weir_status keyword_required(struct compiler *c, struct branch *b, const st
     if (negated) branch_types(b, TYPE_OBJECT);
     for (const struct json_value *name = use->value->first; name && !status; name = name->next) {
         if (name->kind != JSON_STRING) return compile_refuse(c, WEIR_ERR_FORMAT, name, "expected a string");
-        if (negated)
-            status = choice_option(c, choice, (struct atom){.kind = ATOM_FORBID, .name = name->string});
-        else
+        if (!negated) {
             status = branch_require(c, b, name->string);
+            continue;
+        }
+        status = choice_option(c, choice, (struct atom){.kind = ATOM_FORBID, .name = name->string});
+        for (const struct json_value *q = use->value->first; q != name && !status;
+             q = q->next) /* the others are there */
+            status = choice_also(c, choice, (struct atom){.kind = ATOM_REQUIRE, .name = q->string});
     }
     return status || !negated ? status : branch_choose(c, b, choice);
 }
@@ -166,6 +175,10 @@ enum weir_status keyword_dependencies(struct compiler *c, struct branch *b, cons
 {
     struct choice *negations = negated ? choice_new(c, use->value) : NULL;
     enum weir_status status = expect_object(c, use->value);
+    bool old = json_text_is(use->value->key, "dependencies") && use->draft >= DRAFT_2019;
+    if (!status && old && !json_member(c->document.root, "$schema"))
+        return compile_refuse(c, WEIR_ERR_UNSUPPORTED, use->value,
+                              "drafts before 2019-09 define it, the draft assumed here does not: name one in $schema");
     if (!(b->box.types & TYPE_OBJECT)) {
         if (negated) branch_types(b, 0);
         return status;

@@ -100,10 +100,8 @@ static void walk_text(struct mask_walk *w, const struct trie *t, uint32_t first,
 
 static struct text_walk text_walk_of(const struct thread *t)
 {
-    struct text_walk x = {.dfa = frame_language(&t->top),
-                          .window = frame_window(&t->top),
-                          .below = t->below,
-                          .universal = DFA_DEAD};
+    struct text_walk x = {
+        .dfa = frame_language(&t->top), .window = frame_window(&t->top), .below = t->below, .universal = DFA_DEAD};
     if (t->top.kind == FRAME_STRING) x.has_max = ((const struct string_shape *)t->top.shape)->max != COUNT_ANY;
     return x;
 }

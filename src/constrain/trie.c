@@ -10,7 +10,8 @@ static int compare_texts(const void *a, const void *b)
     const struct trie_text *x = a, *y = b;
     int order = memcmp(x->data, y->data, x->size < y->size ? x->size : y->size);
     if (order) return order;
-    return x->size != y->size ? (x->size > y->size) - (x->size < y->size) : (x->token > y->token) - (x->token < y->token);
+    return x->size != y->size ? (x->size > y->size) - (x->size < y->size)
+                              : (x->token > y->token) - (x->token < y->token);
 }
 
 static uint32_t common(const struct trie_text *a, const struct trie_text *b)

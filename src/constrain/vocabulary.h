@@ -10,7 +10,7 @@ struct trie_node {
     uint32_t below;
     uint32_t first_token; /* of tokens[]: the first of the subtree; those of the subtree are in a row */
     uint32_t n_tokens;    /* that end here: the first ones of the row */
-    uint8_t byte, depth;            /* depth 1: the first byte of a token */
+    uint8_t byte, depth;  /* depth 1: the first byte of a token */
 };
 
 enum { VOCABULARY_DEPTH_MAX = 255, VOCABULARY_TOKENS_MAX = 4000000 };
@@ -40,10 +40,10 @@ static inline uint32_t trie_tokens_end(const struct trie *trie, uint32_t i)
 
 /* Tokens as the insides of a JSON string that may hold anything: see vocabulary_strings.c. */
 struct string_tokens {
-    uint32_t *plain;      /* [words]: the token stays inside the string, whatever comes next in it */
-    struct trie closing;  /* what follows the closing quote in tokens that hold one */
-    uint8_t *characters;  /* [size]: code points begun inside the string, 255 at most */
-    int32_t *by_length;   /* tokens of both kinds, most code points first */
+    uint32_t *plain;     /* [words]: the token stays inside the string, whatever comes next in it */
+    struct trie closing; /* what follows the closing quote in tokens that hold one */
+    uint8_t *characters; /* [size]: code points begun inside the string, 255 at most */
+    int32_t *by_length;  /* tokens of both kinds, most code points first */
     uint32_t n_by_length;
 };
 
