@@ -181,7 +181,8 @@ enum weir_status conjunction_strings(struct compiler *c, const struct json_value
 enum weir_status key_set_exclude(struct compiler *c, struct key_set *keys, const struct json_value *object);
 enum weir_status key_set_exclude_declared(struct compiler *c, struct key_set *keys, const struct json_value *schema);
 
-/* A format's strings as a pattern. NULL: no format of any draft. *supported false: one that is not enforced here. */
-const char *format_pattern(struct json_text name, bool *supported);
+/* A format's strings; *out NULL: no format of any draft, or (*supported false) one that is not enforced here. */
+enum weir_status format_compile(const struct dfa_maker *maker, struct json_text name, const struct dfa **out,
+                                bool *supported) WEIR_MUST_USE;
 
 #endif

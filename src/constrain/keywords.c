@@ -43,6 +43,8 @@ static const struct keyword keywords[] = {
     {"if", DRAFT_7, DRAFT_2020, keyword_if},
     {"unevaluatedProperties", DRAFT_2019, DRAFT_2020, keyword_unevaluated_properties},
     {"unevaluatedItems", DRAFT_2019, DRAFT_2020, keyword_unevaluated_items},
+    {"contentEncoding", DRAFT_7, DRAFT_7, NULL}, /* assertions there, annotations later */
+    {"contentMediaType", DRAFT_7, DRAFT_7, NULL},
     {"$dynamicRef", DRAFT_2020, DRAFT_2020, NULL},
     {"$recursiveRef", DRAFT_2019, DRAFT_2019, NULL},
     {"extends", DRAFT_4, DRAFT_4, NULL},

@@ -331,23 +331,29 @@ enum weir_status keyword_pattern(struct compiler *c, struct branch *b, const str
     return status ? status : apply_language(c, b, use, dfa, negated);
 }
 
+enum { HOSTNAME_LENGTH_MAX = 253 }; /* RFC 1034, 3.1: 255 octets on the wire */
+
 enum weir_status keyword_format(struct compiler *c, struct branch *b, const struct keyword_use *use, bool negated)
 {
     bool supported = true;
     if (use->value->kind != JSON_STRING) return compile_refuse(c, WEIR_ERR_FORMAT, use->value, "expected a string");
-    const char *pattern = c->options->formats_are_notes ? NULL : format_pattern(use->value->string, &supported);
+    struct json_text name = use->value->string;
+    struct pattern_entry *known = find_pattern(c, name, true);
+    const struct dfa *dfa = known ? known->dfa : NULL;
+    enum weir_status status = WEIR_OK;
+    if (!dfa && !c->options->formats_are_notes) {
+        status = format_compile(&c->maker, name, &dfa, &supported);
+        if (!status && dfa) status = remember_pattern(c, name, true, dfa);
+    }
+    if (status) return compile_automaton(c, status, use->value);
     if (!supported) return compile_refuse(c, WEIR_ERR_UNSUPPORTED, use->value, "this format is not supported");
-    if (!pattern) { /* a name that no draft defines says nothing */
+    if (!dfa) { /* a name that no draft defines says nothing */
         if (negated) branch_types(b, 0);
         return WEIR_OK;
     }
-    struct pattern_entry *known = find_pattern(c, use->value->string, true);
-    const struct dfa *dfa = known ? known->dfa : NULL;
-    enum weir_status status = WEIR_OK;
-    if (!dfa) {
-        status = regex_compile(&c->maker, (struct json_text){pattern, strlen(pattern)}, &dfa, NULL);
-        if (!status) status = remember_pattern(c, use->value->string, true, dfa);
-    }
-    if (status) return compile_automaton(c, status, use->value);
+    bool hostname = json_text_is(name, "hostname");
+    if (hostname && negated)
+        return compile_refuse(c, WEIR_ERR_UNSUPPORTED, use->value, "the negation of hostname is not supported");
+    if (hostname && b->box.length_max > HOSTNAME_LENGTH_MAX) b->box.length_max = HOSTNAME_LENGTH_MAX;
     return apply_language(c, b, use, dfa, negated);
 }
