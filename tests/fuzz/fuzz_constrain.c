@@ -63,8 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     size_t instance_size = end ? size - schema_size - 1 : 0;
     struct weir_constraint *constraint = NULL;
     struct weir_error error = {0};
-    enum weir_status status =
-        weir_constraint_open((const char *)bytes, schema_size, NULL, NULL, &constraint, &error);
+    enum weir_status status = weir_constraint_open((const char *)bytes, schema_size, NULL, NULL, &constraint, &error);
     if (status) {
         check(!constraint && error.status == status && error.text[0]);
         return 0;
