@@ -76,6 +76,7 @@ enum weir_status weir_constraint_open(const char *schema, size_t size, const str
                          .work = &work,
                          .scratch = &scratch,
                          .maker = {&constraint->arena, &scratch},
+                         .formats = vocabulary ? vocabulary->formats : NULL,
                          .options = &constraint->options,
                          .error = &own,
                          .program = &constraint->program,

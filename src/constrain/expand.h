@@ -84,6 +84,7 @@ struct compiler {
     struct arena *work;    /* until the schema is compiled */
     struct arena *scratch; /* until a call returns */
     struct dfa_maker maker;
+    struct format_store *formats; /* of the vocabulary; NULL: none */
     struct schema_document document;
     const struct weir_constrain_options *options;
     const struct dfa *all, *none, *number, *integer, *not_integer; /* NULL until asked for */

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "constrain/expand.h"
+#include "constrain/format_store.h"
 #include "constrain/number.h"
 #include "constrain/regex.h"
 
@@ -342,7 +343,8 @@ enum weir_status keyword_format(struct compiler *c, struct branch *b, const stru
     const struct dfa *dfa = known ? known->dfa : NULL;
     enum weir_status status = WEIR_OK;
     if (!dfa && !c->options->formats_are_notes) {
-        status = format_compile(&c->maker, name, &dfa, &supported);
+        status = c->formats ? format_store_find(c->formats, c->scratch, name, &dfa, &supported)
+                            : format_compile(&c->maker, name, &dfa, &supported);
         if (!status && dfa) status = remember_pattern(c, name, true, dfa);
     }
     if (status) return compile_automaton(c, status, use->value);

@@ -64,7 +64,8 @@ enum weir_status weir_vocabulary_open(const struct weir_tokenizer *tokenizer, st
         weir_vocabulary_close(&v);
         return error_set(error, WEIR_ERR_LIMIT, "a vocabulary of more than %d tokens", VOCABULARY_TOKENS_MAX);
     }
-    if (!copy_texts(v, tokenizer) || !make_trie(v) || !string_tokens_build(v)) {
+    v->formats = format_store_open();
+    if (!v->formats || !copy_texts(v, tokenizer) || !make_trie(v) || !string_tokens_build(v)) {
         weir_vocabulary_close(&v);
         return error_nomem(error, "a vocabulary");
     }
@@ -78,6 +79,7 @@ void weir_vocabulary_close(struct weir_vocabulary **vocabulary)
     free((*vocabulary)->trie.nodes);
     free((*vocabulary)->trie.tokens);
     string_tokens_free(&(*vocabulary)->strings);
+    format_store_close(&(*vocabulary)->formats);
     free((*vocabulary)->starts);
     free((*vocabulary)->bytes);
     free(*vocabulary);

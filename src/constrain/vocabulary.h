@@ -3,6 +3,7 @@
 #define WEIR_CONSTRAIN_VOCABULARY_H
 
 #include "base/json.h"
+#include "constrain/format_store.h"
 #include "weir/constrain.h"
 
 /* A node: its byte, and how many nodes lie below it. The nodes of a subtree follow it: nodes[i + 1 .. i + below]. */
@@ -52,7 +53,8 @@ struct weir_vocabulary {
     int32_t end;        /* end of text; -1: none */
     struct trie trie;
     struct string_tokens strings;
-    uint32_t *starts; /* [size + 1]: of the token's bytes in `bytes`; equal ones: never allowed */
+    struct format_store *formats; /* owned; has its own lock */
+    uint32_t *starts;             /* [size + 1]: of the token's bytes in `bytes`; equal ones: never allowed */
     char *bytes;
 };
 
