@@ -10,8 +10,12 @@
 #include "cli.h"
 #include "engine_args.h"
 #include "models.h"
+#include "process.h"
 #include "progress.h"
+#include "text.h"
 #include "weir/engine.h"
+
+enum { KEY_MEMORY = 256 };
 
 enum { RUNS_MAX = 1000, TOKENS_MAX = 1 << 20 };
 
@@ -21,6 +25,7 @@ static const struct argp_option options[] = {
     {"generate", 'n', "N", 0, "Tokens evaluated one at a time, from an empty context (default 32; 0: leave out)", 0},
     {"threads", 't', "N", 0, "Threads (default: the CPUs this process may use)", 0},
     {"runs", 'r', "N", 0, "Runs of each; the median counts (default 5)", 0},
+    {"memory", KEY_MEMORY, 0, 0, "Also tell the time to load and the most memory that was resident", 0},
     {"json", 'J', 0, 0, "Print one JSON object", 0},
     {0}};
 
@@ -28,7 +33,7 @@ struct arguments {
     const char *model;
     struct weir_engine_options engine;
     long prompt, generate, threads, runs;
-    bool json;
+    bool json, memory;
 };
 
 static void number_option(struct argp_state *state, const char *text, long low, long high, long *out)
@@ -57,6 +62,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case 'r':
         number_option(state, text, 1, RUNS_MAX, &args->runs);
+        return 0;
+    case KEY_MEMORY:
+        args->memory = true;
         return 0;
     case 'J':
         args->json = true;
@@ -135,18 +143,34 @@ static int rate_of(const struct bench *bench, long tokens, long step, long runs,
     return CLI_DONE;
 }
 
-static int print_result(const struct arguments *args, const struct weir_model_info *info, double prefill, double decode)
+/* What a run came to. */
+struct result {
+    double prefill, decode; /* tokens a second */
+    double load_s;
+};
+
+static int print_text(const struct arguments *args, const struct weir_model_info *info, const struct result *result)
 {
-    if (!args->json) {
-        (void)printf("prefill %ld tokens: %.1f tokens/s; decode %ld tokens: %.1f tokens/s (%u threads, %s, median of "
-                     "%ld runs)\n",
-                     args->prompt, prefill, args->generate, decode, info->threads, info->cpu_level, args->runs);
-        return cli_flush();
-    }
+    (void)printf(
+        "prefill %ld tokens: %.1f tokens/s; decode %ld tokens: %.1f tokens/s (%u threads, %s, median of %ld runs)\n",
+        args->prompt, result->prefill, args->generate, result->decode, info->threads, info->cpu_level, args->runs);
+    char peak[24];
+    if (args->memory)
+        (void)printf("loaded in %.1f s, at most %s resident\n", result->load_s,
+                     text_bytes((double)process_peak_bytes(), peak, sizeof peak));
+    return cli_flush();
+}
+
+static int print_json(const struct arguments *args, const struct weir_model_info *info, const struct result *result)
+{
     json_t *object =
-        json_pack("{s:f, s:f, s:i, s:s, s:i}", "prefill_tokens_per_s", prefill, "decode_tokens_per_s", decode,
-                  "threads", (int)info->threads, "cpu_level", info->cpu_level, "runs", (int)args->runs);
+        json_pack("{s:f, s:f, s:i, s:s, s:i}", "prefill_tokens_per_s", result->prefill, "decode_tokens_per_s",
+                  result->decode, "threads", (int)info->threads, "cpu_level", info->cpu_level, "runs", (int)args->runs);
     if (!object) return cli_nomem();
+    if (args->memory) {
+        (void)json_object_set_new(object, "load_s", json_real(result->load_s));
+        (void)json_object_set_new(object, "peak_rss_bytes", json_integer((json_int_t)process_peak_bytes()));
+    }
     bool good = json_dumpf(object, stdout, JSON_REAL_PRECISION(17)) == 0;
     json_decref(object);
     (void)putchar('\n');
@@ -154,22 +178,22 @@ static int print_result(const struct arguments *args, const struct weir_model_in
     return status || good ? status : cli_nomem();
 }
 
-static int bench(struct weir_engine *engine, const struct arguments *args)
+static int bench(struct weir_engine *engine, const struct arguments *args, double load_s)
 {
     struct weir_model_info info;
     weir_engine_info(engine, &info);
     size_t count = (size_t)(args->prompt > args->generate ? args->prompt : args->generate);
     struct bench with = {.ids = calloc(count, sizeof *with.ids), .logits = calloc(info.n_vocab, sizeof *with.logits)};
-    double prefill = 0, decode = 0;
+    struct result result = {.load_s = load_s};
     struct weir_error error = {0};
     int status = with.ids && with.logits ? CLI_DONE : cli_nomem();
     if (!status && weir_session_open(engine, &with.session, &error)) status = cli_fail(&error);
     if (!status) {
         ids_fill(with.ids, count, info.n_vocab);
-        status = rate_of(&with, args->prompt, args->prompt, args->runs, &prefill);
+        status = rate_of(&with, args->prompt, args->prompt, args->runs, &result.prefill);
     }
-    if (!status) status = rate_of(&with, args->generate, 1, args->runs, &decode);
-    if (!status) status = print_result(args, &info, prefill, decode);
+    if (!status) status = rate_of(&with, args->generate, 1, args->runs, &result.decode);
+    if (!status) status = args->json ? print_json(args, &info, &result) : print_text(args, &info, &result);
     weir_session_close(&with.session);
     free(with.ids);
     free(with.logits);
@@ -188,8 +212,10 @@ static int run(int argc, char **argv)
     if (status) return status;
     struct weir_engine *engine = NULL;
     struct weir_error error = {0};
+    double start = progress_clock();
     if (weir_engine_open(path, &args.engine, &engine, &error)) status = cli_fail(&error);
-    if (!status) status = bench(engine, &args);
+    double load_s = progress_clock() - start;
+    if (!status) status = bench(engine, &args, load_s);
     weir_engine_close(&engine);
     free(path);
     return status;

@@ -14,7 +14,7 @@ enum cli_exit {
     CLI_FAILED = 1,     /* a file, memory, the machine */
     CLI_USAGE = 2,      /* the command line */
     CLI_ROW_ERRORS = 3, /* done, but some rows are errors */
-    CLI_REFUSED = 4     /* the parts do not belong together, or this build does not support them */
+    CLI_REFUSED = 4     /* the parts do not belong together, this build does not support them, or memory is short */
 };
 
 struct command {

@@ -1,6 +1,7 @@
-/* weir inspect: what is in a GGUF file. Reads the file's tables only; no tokenizer and no engine are made. */
+/* weir inspect: what is in a GGUF file, and with --memory what running it takes. Reads the file's tables only; no engine is made. */
 #include <argp.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -8,20 +9,38 @@
 #include <string.h>
 
 #include "cli.h"
+#include "inspect_memory.h"
 #include "model_facts.h"
 #include "models.h"
+#include "process.h"
 #include "table.h"
 #include "text.h"
 #include "weir/gguf.h"
 
 enum { ARRAY_ITEMS_SHOWN = 8, CELL_BYTES = 72, TYPE_NUMBERS = 64 };
 
-static const struct argp_option options[] = {{"json", 'J', 0, 0, "Print one JSON object", 0}, {0}};
+enum { KEY_MEMORY = 256 };
+
+static const struct argp_option options[] = {
+    {"json", 'J', 0, 0, "Print one JSON object", 0},
+    {"memory", KEY_MEMORY, 0, 0, "Only predict the memory that running the model takes", 0},
+    {"ctx", 'c', "N", 0, "... for a sequence of N tokens (default: the model's own context, at most 4096)", 0},
+    {"kv", 'k', "TYPE", 0, "... with keys and values in f16 (default), f32 or q8_0", 0},
+    {"threads", 'j', "N", 0, "... on N threads (default: the CPUs this process may use)", 0},
+    {0}};
 
 struct arguments {
     const char *path;
-    bool json;
+    bool json, memory;
+    struct weir_engine_options engine; /* of the prediction */
 };
+
+static unsigned count_option(struct argp_state *state, const char *text)
+{
+    long value = 0;
+    if (!cli_number(text, 1, INT_MAX, &value)) argp_error(state, "'%s' is not a number of 1 or more", text);
+    return (unsigned)value;
+}
 
 /* argp fixes the signature. NOLINTNEXTLINE(readability-non-const-parameter) */
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -30,6 +49,18 @@ static error_t parse(int key, char *text, struct argp_state *state)
     switch (key) {
     case 'J':
         args->json = true;
+        return 0;
+    case KEY_MEMORY:
+        args->memory = true;
+        return 0;
+    case 'c':
+        args->engine.ctx_tokens = count_option(state, text);
+        return 0;
+    case 'k':
+        if (!weir_kv_type_find(text, &args->engine.kv_type)) argp_error(state, "--kv is f16, f32 or q8_0");
+        return 0;
+    case 'j':
+        args->engine.threads = count_option(state, text);
         return 0;
     case ARGP_KEY_ARG:
         if (args->path) argp_error(state, "one model file, not several");
@@ -313,7 +344,8 @@ static int print_text(const struct weir_gguf *gguf, const struct model_facts *fa
 
 static int run(int argc, char **argv)
 {
-    struct arguments args = {0};
+    struct arguments args = {.engine = weir_engine_options_default()};
+    size_t process_bytes = process_resident_bytes();
     if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     char *path = NULL;
     int status = models_find(args.path, &path);
@@ -323,6 +355,11 @@ static int run(int argc, char **argv)
     enum weir_status failed = weir_gguf_open(path, &gguf, &error);
     free(path);
     if (failed) return cli_fail(&error);
+    if (args.memory) {
+        status = inspect_memory(gguf, &args.engine, process_bytes, args.json);
+        weir_gguf_close(&gguf);
+        return status;
+    }
     struct model_facts facts = model_facts_read(gguf);
     status = args.json ? print_json(gguf, &facts) : print_text(gguf, &facts);
     weir_gguf_close(&gguf);

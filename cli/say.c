@@ -15,6 +15,7 @@ static int exit_of(enum weir_status status)
         return CLI_DONE;
     case WEIR_ERR_REFUSED:
     case WEIR_ERR_UNSUPPORTED:
+    case WEIR_ERR_NO_ROOM:
         return CLI_REFUSED;
     default:
         return CLI_FAILED;

@@ -35,17 +35,47 @@ struct weir_engine_options {
     unsigned ctx_tokens;
     enum weir_kv_type kv_type; /* default f16 */
     bool no_tokenizer;         /* leave the vocabulary alone (inspect, logits, bench) */
+    bool ignore_memory;        /* load also what will not fit */
+    size_t memory_limit_bytes; /* what the model may take; 0: what the system says is available */
 };
 
 WEIR_API struct weir_engine_options weir_engine_options_default(void);
 
 struct weir_engine;
 
-/* Opens the model file at `path`. The environment variable WEIR_CPU (ref, avx2, avx512vnni) forces a CPU level; a level
+/* Opens the model file at `path`. Before any weight is read the memory needed is predicted (weir_memory_predict): more than the limit
+ * is WEIR_ERR_NO_ROOM with a text that says how much is missing. With ctx_tokens 0, keys and values of at most
+ * WEIR_MEMORY_CTX_TOKENS are counted there, since they grow with the sequence. The environment variable WEIR_CPU (ref, avx2, avx512vnni) forces a CPU level; a level
  * this machine lacks, or an unknown name, is WEIR_ERR_UNSUPPORTED. */
 WEIR_API enum weir_status weir_engine_open(const char *path, const struct weir_engine_options *options,
                                            struct weir_engine **out, struct weir_error *error) WEIR_MUST_USE;
 WEIR_API void weir_engine_close(struct weir_engine **engine);
+
+enum { WEIR_MEMORY_CTX_TOKENS = 4096 };
+
+/* Resident memory of one sequence of ctx_tokens in an engine, beside what the process holds anyway. Peak, also while loading. */
+struct weir_memory {
+    size_t weights_bytes; /* stays mapped of the file: metadata, matrices computed from it, embedding rows in flight */
+    size_t tiles_bytes;   /* weights repacked for the CPU level */
+    size_t kv_bytes;      /* keys and values of ctx_tokens */
+    size_t scratch_bytes; /* a forward pass, attention scores, norms, a row of logits */
+    size_t tokenizer_bytes; /* its tables, and the index of the file */
+    size_t total_bytes;     /* the sum */
+    uint32_t
+        ctx_tokens; /* options' ctx_tokens; where that is 0, the model's own or WEIR_MEMORY_CTX_TOKENS, the lower */
+    enum weir_kv_type kv_type;
+    unsigned threads;
+    const char *cpu_level;
+};
+
+/* Predicts what weir_engine_open with these options (NULL: the defaults) and one session that fills the context will take, from the
+ * file's metadata: shapes are checked as when opening, no matrix is read. Errors as weir_engine_open's; thread-safe. */
+WEIR_API enum weir_status weir_memory_predict(const struct weir_gguf *gguf, const struct weir_engine_options *options,
+                                              struct weir_memory *out, struct weir_error *error) WEIR_MUST_USE;
+
+/* Memory this process can still have: MemAvailable of the machine, or what the limits of its control groups (versions 1 and 2) leave,
+ * the lower one, which *is_cgroup tells. Pages of files that the system can drop count as available. false: the system does not say. */
+WEIR_API bool weir_memory_available(size_t *bytes, bool *is_cgroup);
 
 struct weir_model_info {
     struct weir_string architecture; /* general.architecture */

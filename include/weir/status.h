@@ -25,7 +25,8 @@ extern "C" {
     X(ERR_REFUSED, 7, "refused: the parts do not belong together, or a policy forbids it") \
     X(ERR_TOO_LONG, 8, "the input does not fit the model's context")                       \
     X(ERR_NOT_FOUND, 9, "not found")                                                       \
-    X(ERR_CANCELLED, 10, "cancelled by the caller")
+    X(ERR_CANCELLED, 10, "cancelled by the caller")                                        \
+    X(ERR_NO_ROOM, 11, "does not fit into the memory there is")
 
 enum weir_status {
 #define WEIR_STATUS_ENUM(name, number, text) WEIR_##name = number,

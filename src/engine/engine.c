@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "engine/memory.h"
 
 static const char *const kv_type_names[WEIR_KV_TYPES] = {"f16", "f32", "q8_0"};
 
@@ -33,24 +34,25 @@ static enum weir_status open_parts(struct weir_engine *engine, const char *path,
 {
     enum cpu_level level;
     enum weir_status status;
-    if ((status = cpu_level_choose(getenv("WEIR_CPU"), &level, error)) ||
+    if ((status = engine_check_options(options, error)) ||
+        (status = cpu_level_choose(getenv("WEIR_CPU"), &level, error)) ||
         (status = thread_pool_open(options->threads, &engine->pool, error)) ||
         (status = weir_gguf_open(path, &engine->gguf, error)))
         return status;
     if (!options->no_tokenizer && (status = weir_tokenizer_open(engine->gguf, &engine->tokenizer, error)))
         return status;
-    if ((status = model_open(engine->gguf, level, options->ctx_tokens, &engine->model, error)) ||
-        (status = model_load(engine->model, engine->pool, error)))
-        return status;
+    if ((status = model_open(engine->gguf, level, options->ctx_tokens, &engine->model, error))) return status;
     const struct model_shape *shape = &engine->model->shape;
     if (engine->tokenizer && weir_tokenizer_size(engine->tokenizer) > shape->n_vocab)
         return error_set(error, WEIR_ERR_FORMAT, "%s: %zu tokens in the vocabulary, but the embedding has %u", path,
                          weir_tokenizer_size(engine->tokenizer), shape->n_vocab);
-    if ((unsigned)options->kv_type >= WEIR_KV_TYPES)
-        return error_set(error, WEIR_ERR_INVALID, "weir_engine_open: expected a kv_type of 0..%d, found %d",
-                         WEIR_KV_TYPES - 1, (int)options->kv_type);
     engine->kv_type = options->kv_type;
     engine->ctx_tokens = engine->model->ctx_tokens;
+    struct weir_memory memory;
+    engine_memory(engine->model, options, thread_pool_size(engine->pool), &memory);
+    if ((status = engine_check_memory(path, &memory, options, error)) ||
+        (status = model_load(engine->model, engine->pool, error)))
+        return status;
     return forward_open(engine->model, engine->pool, ENGINE_BATCH_TOKENS, &engine->forward, error);
 }
 

@@ -152,6 +152,24 @@ const struct weir_gguf_tensor *weir_gguf_find_tensor(const struct weir_gguf *ggu
 
 /* ---- residency ----------------------------------------------------------------------------------------------------- */
 
+size_t gguf_metadata_bytes(const struct weir_gguf *gguf)
+{
+    size_t bytes = gguf->map.size;
+    for (size_t i = 0; i < gguf->part_count; i++) bytes += gguf->parts[i]->map.size;
+    for (size_t i = 0; i < gguf->tensor_count; i++)
+        bytes -= gguf->tensors[i].size < bytes ? gguf->tensors[i].size : bytes;
+    return bytes;
+}
+
+size_t gguf_index_bytes(const struct weir_gguf *gguf)
+{
+    size_t bytes = gguf->value_count * sizeof *gguf->values + gguf->tensor_count * sizeof *gguf->tensors +
+                   (gguf->keys.count + gguf->tensor_names.count) * sizeof *gguf->keys.entries;
+    for (size_t i = 0; i < gguf->value_count; i++)
+        if (gguf->values[i].string_offsets) bytes += (gguf->values[i].count + 1) * sizeof(uint32_t);
+    return bytes;
+}
+
 void gguf_release(const struct weir_gguf *gguf, const void *at, size_t size)
 {
     file_map_release(&gguf->map, at, size);

@@ -30,12 +30,28 @@ static uint32_t group_size(const struct forward *f)
     return f->model->shape.n_heads / f->model->shape.n_kv_heads;
 }
 
-enum weir_status attention_reserve(struct forward *f, size_t keys, struct weir_error *error)
+/* Floats of a thread's scores, and rows of its q and out. */
+static size_t scores_floats(size_t group, size_t keys)
 {
     size_t width = (keys + 2 * KV_BLOCK) / KV_BLOCK * KV_BLOCK;
+    return width * group > SCORES_FLOATS ? width * group : SCORES_FLOATS;
+}
+
+static size_t rows_max(size_t group)
+{
+    return group > ATTENTION_ROWS_MAX ? group : ATTENTION_ROWS_MAX;
+}
+
+size_t attention_bytes(const struct model_shape *shape, size_t keys)
+{
+    size_t group = shape->n_heads / shape->n_kv_heads;
+    return (scores_floats(group, keys) + 2 * rows_max(group) * shape->head_dim) * sizeof(float);
+}
+
+enum weir_status attention_reserve(struct forward *f, size_t keys, struct weir_error *error)
+{
     size_t group = group_size(f), head_dim = f->model->shape.head_dim;
-    size_t need = width * group > SCORES_FLOATS ? width * group : SCORES_FLOATS;
-    size_t rows = group > ATTENTION_ROWS_MAX ? group : ATTENTION_ROWS_MAX;
+    size_t need = scores_floats(group, keys), rows = rows_max(group);
     for (unsigned i = 0; i < thread_pool_size(f->pool); i++) {
         struct attention_scratch *scratch = &f->workers[i];
         if (!scratch->q) scratch->q = mem_aligned(rows, head_dim * sizeof(float));

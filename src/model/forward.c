@@ -21,38 +21,59 @@ static size_t activation_columns(const struct model_shape *s)
     return (size_max(size_max(s->n_embd, s->n_ff), heads) + ACT_BLOCK - 1) / ACT_BLOCK * ACT_BLOCK;
 }
 
-static float *float_rows(struct forward *f, size_t columns, bool *ok)
+/* Allocates rows of a forward object, or only counts their bytes: both walk one list (take_rows). */
+struct rows_taken {
+    bool only_count, failed;
+    size_t tokens_max, bytes;
+};
+
+/* [tokens_max] rows, zeroed. */
+static void *rows(struct rows_taken *t, size_t row_bytes)
 {
-    float *rows = mem_aligned(f->tokens_max, columns * sizeof(float));
-    if (!rows) *ok = false;
-    return rows;
+    t->bytes += t->tokens_max * row_bytes;
+    if (t->only_count) return NULL;
+    void *memory = mem_aligned(t->tokens_max, row_bytes);
+    if (!memory) t->failed = true;
+    return memory;
 }
 
-static bool allocate_rows(struct forward *f)
+static void take_rows(struct forward *f, struct rows_taken *t)
 {
     const struct model_shape *s = &f->model->shape;
     size_t heads = (size_t)s->n_heads * s->head_dim, kv = (size_t)s->n_kv_heads * s->head_dim;
     size_t columns = activation_columns(s);
-    bool ok = true;
-    f->x = float_rows(f, s->n_embd, &ok);
-    f->h = float_rows(f, s->n_embd, &ok);
-    f->normed = float_rows(f, s->n_embd, &ok);
-    f->q = float_rows(f, heads, &ok);
-    f->k = float_rows(f, kv, &ok);
-    f->v = float_rows(f, kv, &ok);
-    f->attention = float_rows(f, heads, &ok);
-    f->gate = float_rows(f, s->n_ff, &ok);
-    f->up = float_rows(f, s->n_ff, &ok);
-    for (int kind = 0; kind < ROPE_KINDS; kind++) f->rope[kind] = float_rows(f, s->n_rot, &ok);
-    f->activations.q = mem_aligned(f->tokens_max, columns);
-    f->activations.d = float_rows(f, columns / ACT_BLOCK, &ok);
-    f->activations.offset = mem_aligned(f->tokens_max, columns / ACT_BLOCK * sizeof(int32_t));
-    f->activations.offset16 = mem_aligned(f->tokens_max, columns / 16 * sizeof(int32_t));
-    f->tokens = mem_zero(f->tokens_max, sizeof *f->tokens);
-    f->visible = mem_zero(f->tokens_max, sizeof *f->visible);
+    f->x = rows(t, s->n_embd * sizeof(float));
+    f->h = rows(t, s->n_embd * sizeof(float));
+    f->normed = rows(t, s->n_embd * sizeof(float));
+    f->q = rows(t, heads * sizeof(float));
+    f->k = rows(t, kv * sizeof(float));
+    f->v = rows(t, kv * sizeof(float));
+    f->attention = rows(t, heads * sizeof(float));
+    f->gate = rows(t, s->n_ff * sizeof(float));
+    f->up = rows(t, s->n_ff * sizeof(float));
+    for (int kind = 0; kind < ROPE_KINDS; kind++) f->rope[kind] = rows(t, s->n_rot * sizeof(float));
+    f->activations.q = rows(t, columns);
+    f->activations.d = rows(t, columns / ACT_BLOCK * sizeof(float));
+    f->activations.offset = rows(t, columns / ACT_BLOCK * sizeof(int32_t));
+    f->activations.offset16 = rows(t, columns / 16 * sizeof(int32_t));
+    f->tokens = rows(t, sizeof *f->tokens);
+    f->visible = rows(t, sizeof *f->visible);
+}
+
+size_t forward_bytes(const struct model *model, unsigned threads, uint32_t tokens_max, size_t keys)
+{
+    struct forward f = {.model = model};
+    struct rows_taken taken = {.only_count = true, .tokens_max = tokens_max};
+    take_rows(&f, &taken);
+    return sizeof f + taken.bytes + threads * (sizeof *f.workers + attention_bytes(&model->shape, keys));
+}
+
+static bool allocate_rows(struct forward *f)
+{
+    struct rows_taken taken = {.tokens_max = f->tokens_max};
+    take_rows(f, &taken);
     f->workers = mem_zero(thread_pool_size(f->pool), sizeof *f->workers);
-    return ok && f->activations.q && f->activations.offset && f->activations.offset16 && f->tokens && f->visible &&
-           f->workers;
+    return !taken.failed && f->workers;
 }
 
 enum weir_status forward_open(const struct model *model, struct thread_pool *pool, uint32_t tokens_max,
@@ -178,7 +199,16 @@ static void embed_rows(void *context, size_t begin, size_t end, unsigned worker)
         model->kernels.dequantize_row(&model->embd, (size_t)f->batch->ids[t], row);
         if (scale != 1.0f)
             for (size_t c = 0; c < d; c++) row[c] *= scale;
+        model_release_embedding(model);
     }
+}
+
+/* Each thread holds one row, in a folio of the file that the system maps as a whole. */
+size_t forward_embedding_bytes(const struct model *model, unsigned threads)
+{
+    enum { AROUND_BYTES = 2 << 20 };
+    size_t row = matrix_file_bytes(&model->embd) / model->embd.rows;
+    return (size_t)threads * (row + AROUND_BYTES);
 }
 
 /* ---- pooled states ---- */
@@ -241,7 +271,6 @@ enum weir_status forward_run(struct forward *f, const struct batch *batch, struc
     fill_rope(f, ROPE_GLOBAL);
     if (f->model->shape.has_local_rope) fill_rope(f, ROPE_LOCAL);
     thread_pool_run(f->pool, embed_rows, f, f->n, 16);
-    model_release_embedding(f->model);
     uint32_t layers = layers_to_run(f);
     for (uint32_t i = 0; i < layers; i++) {
         f->is_last = i + 1 == layers;

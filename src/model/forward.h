@@ -86,6 +86,11 @@ enum weir_status forward_open(const struct model *model, struct thread_pool *poo
                               struct forward **out, struct weir_error *error) WEIR_MUST_USE;
 void forward_close(struct forward **forward);
 
+/* Bytes of a forward object that takes `tokens_max` tokens and has run sequences of `keys` tokens on `threads` threads. */
+size_t forward_bytes(const struct model *model, unsigned threads, uint32_t tokens_max, size_t keys);
+/* Bytes of the embedding's pages that are resident at a time. */
+size_t forward_embedding_bytes(const struct model *model, unsigned threads);
+
 /* Runs the batch (n_tokens <= tokens_max; every kv node has room). On success each sequence's kv holds `count` tokens more; on
  * failure (memory) nothing changed. With n_outputs == 0 layers above the deepest depth are not computed. */
 enum weir_status forward_run(struct forward *f, const struct batch *batch, struct weir_error *error) WEIR_MUST_USE;
@@ -126,7 +131,8 @@ enum gate_function { GATE_SILU, GATE_GELU_TANH };
 /* gate = function(gate) * up. */
 void forward_gate(struct forward *f, enum gate_function function);
 
-/* attention.c, for forward.c: room for sequences of `keys` tokens. */
+/* attention.c, for forward.c: bytes of one thread's scratch for sequences of `keys` tokens; and room for them. */
+size_t attention_bytes(const struct model_shape *shape, size_t keys);
 enum weir_status attention_reserve(struct forward *f, size_t keys, struct weir_error *error) WEIR_MUST_USE;
 
 #endif

@@ -33,21 +33,32 @@ static void free_data(struct kv *kv)
         free(kv->data);
 }
 
+/* An empty node of its sizes, without data. */
+static struct kv layout(const struct model_shape *shape, enum weir_kv_type type, uint32_t tokens, bool one_layer)
+{
+    struct kv kv = {.references = 1, .type = type, .one_layer = one_layer};
+    kv.capacity = (tokens + KV_BLOCK - 1) / KV_BLOCK * KV_BLOCK;
+    kv.k_bytes = (size_t)kv.capacity * kv_row_bytes(type, shape->head_dim);
+    kv.head_bytes = 2 * kv.k_bytes;
+    kv.layer_bytes = shape->n_kv_heads * kv.head_bytes;
+    kv.heads = shape->n_kv_heads;
+    kv.layers = one_layer ? 1 : shape->n_layers;
+    return kv;
+}
+
+size_t kv_bytes(const struct model_shape *shape, enum weir_kv_type type, uint32_t tokens)
+{
+    struct kv kv = layout(shape, type, tokens, false);
+    return data_bytes(&kv);
+}
+
 enum weir_status kv_open(const struct model_shape *shape, enum weir_kv_type type, uint32_t tokens, bool one_layer,
                          struct kv *parent, struct kv **out, struct weir_error *error)
 {
     assert(tokens <= MODEL_CTX_MAX);
     struct kv *kv = mem_zero(1, sizeof *kv);
     if (!kv) return error_nomem(error, "kv node");
-    kv->references = 1;
-    kv->type = type;
-    kv->one_layer = one_layer;
-    kv->capacity = (tokens + KV_BLOCK - 1) / KV_BLOCK * KV_BLOCK;
-    kv->k_bytes = (size_t)kv->capacity * kv_row_bytes(type, shape->head_dim);
-    kv->head_bytes = 2 * kv->k_bytes;
-    kv->layer_bytes = shape->n_kv_heads * kv->head_bytes;
-    kv->heads = shape->n_kv_heads;
-    kv->layers = one_layer ? 1 : shape->n_layers;
+    *kv = layout(shape, type, tokens, one_layer);
     if (!allocate_data(kv)) {
         free(kv);
         return error_set(error, WEIR_ERR_NOMEM, "out of memory: keys and values of %u tokens", tokens);

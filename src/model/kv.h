@@ -56,6 +56,8 @@ static inline uint8_t *kv_values(const struct kv *kv, uint32_t layer, uint32_t h
     return kv_keys(kv, layer, head) + kv->k_bytes;
 }
 
+/* Bytes of a node of all layers with room for `tokens`. */
+size_t kv_bytes(const struct model_shape *shape, enum weir_kv_type type, uint32_t tokens);
 /* Bytes of keys and values one token takes over all layers. */
 size_t kv_bytes_per_token(const struct model_shape *shape, enum weir_kv_type type);
 

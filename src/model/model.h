@@ -109,7 +109,8 @@ struct model {
     size_t floats_used, floats_size;
     uint8_t *tiles;      /* pages of repacked weights, owned; NULL before model_load */
     size_t tiles_bytes;  /* of them */
-    size_t mapped_bytes; /* of the file: matrices that this level computes from their blocks */
+    size_t mapped_bytes; /* of the file: metadata, and matrices that this level computes from their blocks */
+    size_t index_bytes;  /* of the open file's tables */
     bool *tensor_taken;  /* [tensor count] while loading: a tensor nobody takes is an error */
 };
 
@@ -152,7 +153,7 @@ enum weir_status model_take_stacked(struct model *model, struct matrix *const *o
                                     struct weir_error *error) WEIR_MUST_USE;
 enum weir_status model_take_vector(struct model *model, const float **out, size_t size, const char *name_format,
                                    uint32_t layer, struct weir_error *error) WEIR_MUST_USE;
-/* For model_open: fills tiles_bytes and mapped_bytes. */
+/* For model_open: fills tiles_bytes, mapped_bytes and index_bytes. */
 void model_measure(struct model *model);
 bool model_has_tensor(const struct model *model, const char *name);
 /* A vector [n_rot/2] of rotary factors, each a number above 0. */

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "gguf/residency.h"
 #include "model/model.h"
 
 enum { KEY_BYTES_MAX = 128 };
@@ -217,6 +218,7 @@ enum weir_status model_take_vector(struct model *model, const float **out, size_
             return error_set(error, WEIR_ERR_FORMAT, "%s: tensor %s: value %zu: expected a finite number, found %g",
                              weir_gguf_name(model->gguf), name, i, (double)copy[i]);
     }
+    gguf_release(model->gguf, tensor->data, tensor->size);
     model->floats_used += size;
     *out = copy;
     return WEIR_OK;

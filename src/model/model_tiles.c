@@ -1,8 +1,9 @@
 /* Tiles: a model's matrices repacked for the CPU level, in one block of pages.
  *
  * A matrix is read from the file once, a range of strips at a time on every thread, and each range's pages leave this process's memory
- * as soon as it is repacked: while loading, the tiles and a few megabytes of the file are resident, never both copies. The widest
- * matrix comes first. The embedding keeps no tiles of its own: its rows are read one by one from the file. */
+ * as soon as it is repacked: while loading, the tiles and a few megabytes of the file are resident, never both copies. The system maps
+ * more than what is read (Linux 6.18: the whole folio of a page, up to 2 MiB), so each matrix is released once more when it is done, and
+ * all of them at the end. The embedding keeps no tiles of its own: its rows are read one by one from the file. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "gguf/residency.h"
@@ -37,7 +38,7 @@ static struct matrix *matrix_at(struct model *model, size_t index)
 
 void model_measure(struct model *model)
 {
-    size_t tiles = 0, mapped = 0;
+    size_t tiles = 0, mapped = gguf_metadata_bytes(model->gguf);
     const struct matrix *m;
     for (size_t i = 0; (m = matrix_at(model, i)) != NULL; i++) {
         size_t bytes = matrix_tiles_bytes(model, m);
@@ -46,6 +47,7 @@ void model_measure(struct model *model)
     }
     model->tiles_bytes = tiles;
     model->mapped_bytes = mapped;
+    model->index_bytes = gguf_index_bytes(model->gguf);
 }
 
 struct repack_work {
@@ -73,6 +75,11 @@ static void place_tiles(struct model *model, struct matrix *m, uint8_t *tiles, s
     m->tiles = tiles;
 }
 
+static void release_matrix(const struct model *model, const struct matrix *m)
+{
+    if (m->tiles) gguf_release(model->gguf, m->blocks, matrix_file_bytes(m));
+}
+
 static void expect_matrix(struct model *model, size_t index)
 {
     const struct matrix *m = matrix_at(model, index);
@@ -93,8 +100,10 @@ enum weir_status model_load(struct model *model, struct thread_pool *pool, struc
         size_t bytes = matrix_tiles_bytes(model, m);
         expect_matrix(model, i + 1); /* the system reads the next one while this one is repacked */
         if (bytes) place_tiles(model, m, model->tiles + used, pool);
+        release_matrix(model, m);
         used += bytes;
     }
+    for (size_t i = 0; (m = matrix_at(model, i)) != NULL; i++) release_matrix(model, m);
     return WEIR_OK;
 }
 

@@ -86,6 +86,13 @@ class Bench(ProgramTest):
         self.assertGreater(found["decode_tokens_per_s"], 0)
         self.assertEqual((found["threads"], found["cpu_level"], found["runs"]), (2, "ref", 3))
 
+    def test_memory(self):
+        model = self.path("m.gguf", gguf.llama(WORDS))
+        found = json.loads(self.weir("bench", "-m", model, "-p", 20, "-n", 0, "-r", 1, "--memory", "--json").stdout)
+        self.assertGreater(found["load_s"], 0)
+        self.assertGreater(found["peak_rss_bytes"], 1 << 20)
+        self.assertIn(b"resident", self.weir("bench", "-m", model, "-p", 4, "-n", 0, "-r", 1, "--memory").stdout)
+
     def test_text_and_usage(self):
         model = self.path("m.gguf", gguf.llama(WORDS))
         self.assertIn(b"tokens/s", self.weir("bench", "-m", model, "-p", 4, "-n", 0, "-r", 2).stdout)
