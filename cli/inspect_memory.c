@@ -1,6 +1,7 @@
 #include "inspect_memory.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include <jansson.h>
 
@@ -29,7 +30,7 @@ static int print_json(const struct weir_gguf *gguf, const struct prediction *p)
     const char *path = weir_gguf_name(gguf);
     json_t *object = json_pack(
         "{s:o, s:I, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "file",
-        text_json((struct weir_string){path, __builtin_strlen(path)}), "ctx_tokens", (json_int_t)m->ctx_tokens,
+        text_json((struct weir_string){path, strlen(path)}), "ctx_tokens", (json_int_t)m->ctx_tokens,
         "kv_type", weir_kv_type_name(m->kv_type), "threads", (json_int_t)m->threads, "cpu_level", m->cpu_level,
         "weights_bytes", (json_int_t)m->weights_bytes, "tiles_bytes", (json_int_t)m->tiles_bytes, "kv_bytes",
         (json_int_t)m->kv_bytes, "scratch_bytes", (json_int_t)m->scratch_bytes, "tokenizer_bytes",
