@@ -190,7 +190,7 @@ static bool has_credentials(CURLU *url)
 static enum weir_status url_allow(const struct origin *endpoint, CURLU *url, const char *text, struct weir_error *error)
 {
     char shown[200];
-    struct origin origin;
+    struct origin origin = {.is_loopback = false};
     enum weir_status status = origin_of(url, text, &origin, error);
     if (status) return status;
     http_url_shown(text, shown, sizeof shown);
@@ -233,7 +233,7 @@ static enum weir_status origin_at(const char *url, struct origin *origin, struct
 
 enum weir_status http_url_is_origin(const struct http *http, const char *url, bool *is_origin, struct weir_error *error)
 {
-    struct origin origin;
+    struct origin origin = {.is_loopback = false};
     enum weir_status status = origin_at(url, &origin, error);
     if (!status) *is_origin = origin_is(&origin, &http->origin);
     return status;
@@ -551,7 +551,7 @@ static enum weir_status follow(struct hop *hop)
 {
     for (int hops = 0; hops <= HTTP_REDIRECTS_MAX; hops++) {
         bool is_last = false;
-        struct origin origin;
+        struct origin origin = {.is_loopback = false};
         enum weir_status status = origin_at(hop->reply->url, &origin, hop->error);
         if (status) return status;
         hop->header_bytes = hop->ignored_bytes = 0;
