@@ -274,7 +274,7 @@ static int run(int argc, char **argv)
 {
     struct arguments args = {.options = weir_constrain_options_defaults()};
     args.options.compact = false;
-    argp_parse(&parser, argc, argv, 0, NULL, &args);
+    if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     char *path = NULL;
     int status = models_find(args.model, &path);
     if (status) return status;
