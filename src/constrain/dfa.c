@@ -148,17 +148,30 @@ static enum weir_status product_run(struct product *p)
     return status;
 }
 
-enum weir_status dfa_combine(const struct dfa_maker *maker, const struct dfa *const *parts, size_t n_parts,
-                             dfa_label_fn *label, const void *context, const struct dfa **out)
+static enum weir_status combine(const struct dfa_maker *maker, const struct dfa *const *parts, size_t n_parts,
+                                dfa_label_fn *label, const void *context, bool plain, const struct dfa **out)
 {
     if (n_parts == 0 || n_parts > DFA_PARTS_MAX) return WEIR_ERR_LIMIT;
     struct arena_mark mark = arena_mark(maker->scratch);
     struct product product = {
         .parts = parts, .n_parts = n_parts, .label = label, .context = context, .scratch = maker->scratch};
     enum weir_status status = product_run(&product);
+    product.draft.is_minimal = plain;
     if (!status) status = dfa_finish(maker, &product.draft, out);
     arena_wind_back(maker->scratch, mark);
     return status;
+}
+
+enum weir_status dfa_combine(const struct dfa_maker *maker, const struct dfa *const *parts, size_t n_parts,
+                             dfa_label_fn *label, const void *context, const struct dfa **out)
+{
+    return combine(maker, parts, n_parts, label, context, false, out);
+}
+
+enum weir_status dfa_combine_plain(const struct dfa_maker *maker, const struct dfa *const *parts, size_t n_parts,
+                                   dfa_label_fn *label, const void *context, const struct dfa **out)
+{
+    return combine(maker, parts, n_parts, label, context, true, out);
 }
 
 static uint32_t label_pair(const void *context, const uint32_t *labels)
@@ -271,7 +284,7 @@ enum weir_status dfa_texts(const struct dfa_maker *maker, const struct json_text
                            const struct dfa **out)
 {
     struct arena_mark mark = arena_mark(maker->scratch);
-    struct dfa_draft draft = {0};
+    struct dfa_draft draft = {.is_minimal = true}; /* every text has a label of its own */
     uint32_t start;
     enum weir_status status = text_classes(maker->scratch, texts, n, &draft);
     if (!status) status = dfa_draft_add(&draft, maker->scratch, &start);

@@ -64,6 +64,9 @@ uint32_t dfa_match(const struct dfa *dfa, struct json_text text);
 typedef uint32_t dfa_label_fn(const void *context, const uint32_t *labels);
 enum weir_status dfa_combine(const struct dfa_maker *maker, const struct dfa *const *parts, size_t n_parts,
                              dfa_label_fn *label, const void *context, const struct dfa **out) WEIR_MUST_USE;
+/* The same without minimising: for parts whose product has no states worth joining. */
+enum weir_status dfa_combine_plain(const struct dfa_maker *maker, const struct dfa *const *parts, size_t n_parts,
+                                   dfa_label_fn *label, const void *context, const struct dfa **out) WEIR_MUST_USE;
 
 enum dfa_operation { DFA_AND, DFA_OR, DFA_MINUS };
 enum weir_status dfa_pair(const struct dfa_maker *maker, const struct dfa *a, const struct dfa *b,
@@ -92,6 +95,7 @@ struct dfa_draft {
     uint32_t n_states, n_classes, n_ranges, capacity;
     const struct dfa_range *ranges;
     uint32_t *next, *accept; /* [capacity, n_classes], [capacity] */
+    bool is_minimal;         /* as far as it matters: only trim it */
 };
 
 /* Room for one more state, its transitions dead and its label 0. */

@@ -236,7 +236,7 @@ static enum weir_status finish(const struct dfa_maker *maker, const struct dfa_d
     if (!dfa || !live || !block) return WEIR_ERR_NOMEM;
     uint32_t n_blocks = 0;
     enum weir_status status = find_live(draft, maker->scratch, live);
-    if (!status && draft->n_states <= DFA_MINIMISE_STATES)
+    if (!status && !draft->is_minimal && draft->n_states <= DFA_MINIMISE_STATES)
         status = refine(draft, maker->scratch, live, block, &n_blocks);
     else if (!status)
         number_live(draft, live, block, &n_blocks);

@@ -66,6 +66,13 @@ static bool step_plain(const struct text_walk *x, const struct frame *f, uint8_t
     return !x->has_max || (uint64_t)next->count + s->to_accept[state] <= s->max;
 }
 
+/* Whether every code point beyond ASCII leads to the universal state. */
+static bool high_is_universal(const struct text_walk *x, uint32_t state)
+{
+    const struct dfa_range *last = &x->dfa->ranges[x->dfa->n_ranges - 1];
+    return last->first <= 0x80 && x->dfa->next[(size_t)state * x->dfa->n_classes + last->class] == x->universal;
+}
+
 /* Nodes first..end-1 are the subtree below a node of depth `base`, at which the frame is w->frames[base]. */
 static void walk_text(struct mask_walk *w, const struct trie *t, uint32_t first, uint32_t end,
                       const struct text_walk *x)
@@ -75,6 +82,10 @@ static void walk_text(struct mask_walk *w, const struct trie *t, uint32_t first,
         const struct frame *f = &w->frames[node->depth - 1];
         struct frame *next = &w->frames[node->depth];
         bool between = f->partial == PARTIAL_NONE, live;
+        if (between && node->byte >= 0x80 && x->universal != DFA_DEAD && high_is_universal(x, f->state)) {
+            i += node->below + 1;
+            continue;
+        }
         if (between && node->byte == '"') {
             walk_closed(w, t, i, x, f);
             i += node->below + 1;
@@ -169,11 +180,18 @@ static void add_closing(struct mask_walk *w, const struct thread *t, uint32_t un
     struct thread at = *t;
     struct thread_set one = {.threads = &at, .count = 1, .capacity = 1};
     at.top.state = universal;
+    uint64_t missing = 0; /* code points before the quote may come */
+    if (t->top.kind == FRAME_STRING && ((const struct string_shape *)t->top.shape)->min > t->top.count) {
+        missing = ((const struct string_shape *)t->top.shape)->min - t->top.count;
+        at.top.count += (uint32_t)missing;
+    }
     machine_step(w->machine, &one, '"', &w->levels[0]);
     if (w->levels[0].count == 0) return;
     uint32_t own = closing->n_nodes ? closing->nodes[0].first_token : closing->n_tokens;
     for (uint32_t k = 0; k < own; k++) set_bit(w->mask, closing->tokens[k]); /* nothing follows the quote */
     walk_set(w, closing, 0, closing->n_nodes, 0);
+    for (uint32_t k = 0; missing && k < closing->n_tokens; k++)
+        if (w->vocabulary->strings.characters[closing->tokens[k]] < missing) clear_bit(w->mask, closing->tokens[k]);
 }
 
 /* The universal state that the short cut may use from here; DFA_DEAD: none. */
@@ -186,8 +204,8 @@ static uint32_t short_cut(const struct thread_set *at)
     if (universal == DFA_DEAD) return universal;
     if (f->kind == FRAME_OBJECT) return frame_window(f).rest ? universal : DFA_DEAD;
     const struct string_shape *s = f->shape;
-    if (f->count < s->min) return DFA_DEAD;
-    return s->max == COUNT_ANY || f->state == universal ? universal : DFA_DEAD;
+    bool counted = s->max != COUNT_ANY || f->count < s->min;
+    return !counted || f->state == universal ? universal : DFA_DEAD;
 }
 
 static void walk_short(struct mask_walk *w, const struct thread *t, uint32_t universal)

@@ -16,6 +16,7 @@ struct raw_object {
     uint32_t n_names, n_needs, n_classes;
     uint32_t *class_nodes;  /* [n_classes, 1 + n_needs] */
     const struct dfa *keys; /* labels: 1 + name, 1 + n_names + class */
+    bool plain_keys;        /* names and one class of others: no patterns */
     uint64_t min, max;
     struct raw_object *next;
 };

@@ -234,7 +234,10 @@ static enum weir_status build_keys(struct compiler *c, struct object_build *b)
     enum weir_status status = dfa_texts(&c->maker, b->out->names, b->out->n_names, &parts[0]);
     if (!status) status = compile_all(c, &parts[1]);
     memcpy(parts + 2, b->predicates.list, b->predicates.count * sizeof *parts);
-    if (!status) status = dfa_combine(&c->maker, parts, 2 + b->predicates.count, key_label, &context, &b->out->keys);
+    b->out->plain_keys = b->predicates.count == 0;
+    if (!status)
+        status = (b->out->plain_keys ? dfa_combine_plain : dfa_combine)(&c->maker, parts, 2 + b->predicates.count,
+                                                                        key_label, &context, &b->out->keys);
     return compile_automaton(c, status, any_object(c));
 }
 
@@ -415,9 +418,11 @@ enum weir_status object_link(struct compiler *c, const struct raw_object *raw, s
                                .max = raw->max};
     struct link_context context = {c->nodes, raw};
     enum weir_status status = copy_nodes(c, raw, o);
-    if (!status)
-        status = compile_automaton(c, dfa_combine(&c->maker, &raw->keys, 1, possible_label, &context, &o->keys),
-                                   any_object(c));
+    if (!status) {
+        status = (raw->plain_keys ? dfa_combine_plain : dfa_combine)(&c->maker, &raw->keys, 1, possible_label, &context,
+                                                                     &o->keys);
+        status = compile_automaton(c, status, any_object(c));
+    }
     if (!status) status = find_totals(c, o);
     return status ? status : find_reach(c, o);
 }
