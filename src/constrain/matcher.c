@@ -72,11 +72,15 @@ static const struct link *copy_chain(struct arena *arena, const struct link *lin
 static bool copy_threads(struct weir_matcher *to, const struct weir_matcher *from)
 {
     size_t most = 0, n = 0;
-    for (uint32_t i = 0; i < from->threads.count; i++) most += (size_t)from->threads.threads[i].below->depth + 1;
+    for (uint32_t i = 0; i < from->threads.count; i++) {
+        const struct link *below = from->threads.threads[i].below; /* NULL: at the end */
+        most += below ? (size_t)below->depth + 1 : 0;
+    }
     struct link_pair *pairs = mem_zero(most + 1, sizeof *pairs);
     bool good = pairs && thread_set_copy(&to->threads, &from->threads);
     for (uint32_t i = 0; good && i < to->threads.count; i++) {
         struct thread *t = &to->threads.threads[i];
+        if (!t->below) continue;
         t->below = copy_chain(&to->machine.links, t->below, pairs, &n);
         good = t->below != NULL;
     }
