@@ -267,7 +267,7 @@ void kv_store_avx2(enum weir_kv_type kv_type, void *k, void *v, size_t at, const
         store_half((uint16_t *)k + first, (uint16_t *)v + at * head_dim, key, value, head_dim);
         return;
     }
-    float *to = (float *)k + first;
-    for (size_t d = 0; d < head_dim; d++) to[d * KEY_BLOCK] = key[d];
-    memcpy((float *)v + at * head_dim, value, head_dim * sizeof *value);
+    uint8_t *to = (uint8_t *)k + first * sizeof *key;
+    for (size_t d = 0; d < head_dim; d++) memcpy(to + d * KEY_BLOCK * sizeof *key, &key[d], sizeof *key);
+    memcpy((uint8_t *)v + at * head_dim * sizeof *value, value, head_dim * sizeof *value);
 }
