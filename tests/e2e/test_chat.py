@@ -186,7 +186,7 @@ class Terminal(ProgramTest):
         visible = re.sub(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]", "\ufffd", text).replace("\n", "\r\n")
         self.assertIn(visible.encode(), shown)
         self.wait(b"> ")
-        self.type("\x04")
+        self.type("/quit\n")
         self.wait_end()
 
     def test_an_answer_is_interrupted(self):
@@ -277,7 +277,7 @@ class Editing(Terminal):
         self.type("\x1b[A\x1b[A\n")  # up, past /quit
         self.wait(b"\n")
         self.assertIn(b"temperature 4", self.stats())
-        self.type("\x04")
+        self.type("/quit\n")
         self.wait_end()
 
     def test_a_folder_that_cannot_be(self):
