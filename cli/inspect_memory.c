@@ -30,11 +30,11 @@ static int print_json(const struct weir_gguf *gguf, const struct prediction *p)
     const char *path = weir_gguf_name(gguf);
     json_t *object = json_pack(
         "{s:o, s:I, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "file",
-        text_json((struct weir_string){path, strlen(path)}), "ctx_tokens", (json_int_t)m->ctx_tokens,
-        "kv_type", weir_kv_type_name(m->kv_type), "threads", (json_int_t)m->threads, "cpu_level", m->cpu_level,
-        "weights_bytes", (json_int_t)m->weights_bytes, "tiles_bytes", (json_int_t)m->tiles_bytes, "kv_bytes",
-        (json_int_t)m->kv_bytes, "scratch_bytes", (json_int_t)m->scratch_bytes, "tokenizer_bytes",
-        (json_int_t)m->tokenizer_bytes, "process_bytes", (json_int_t)p->process, "total_bytes", (json_int_t)p->total);
+        text_json((struct weir_string){path, strlen(path)}), "ctx_tokens", (json_int_t)m->ctx_tokens, "kv_type",
+        weir_kv_type_name(m->kv_type), "threads", (json_int_t)m->threads, "cpu_level", m->cpu_level, "weights_bytes",
+        (json_int_t)m->weights_bytes, "tiles_bytes", (json_int_t)m->tiles_bytes, "kv_bytes", (json_int_t)m->kv_bytes,
+        "scratch_bytes", (json_int_t)m->scratch_bytes, "tokenizer_bytes", (json_int_t)m->tokenizer_bytes,
+        "process_bytes", (json_int_t)p->process, "total_bytes", (json_int_t)p->total);
     if (p->is_available_known) {
         (void)json_object_set_new(object, "available_bytes", json_integer((json_int_t)p->available));
         (void)json_object_set_new(object, "available_from", json_string(p->is_cgroup ? "cgroup" : "machine"));

@@ -174,7 +174,7 @@ class Terminal(ProgramTest):
         deadline = time.monotonic() + PATIENCE
         while self.read(1):
             self.assertLess(time.monotonic(), deadline, "weir chat does not end")
-        self.assertEqual(self.program.wait(PATIENCE), status)
+        self.assertEqual(self.program.wait(PATIENCE), status, self.seen[-500:])
         self.end()
 
     def test_ask_and_leave(self):
