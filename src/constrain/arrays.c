@@ -206,7 +206,7 @@ enum weir_status array_link(struct compiler *c, const struct raw_array *raw, str
     out->nodes = nodes;
     if (out->n_contains == 0) { /* no more items than lead somewhere */
         for (uint32_t i = 0; i <= out->n_prefix; i++)
-            if (nodes[i] == NODE_NONE && i < out->max) out->max = i;
+            if (i < out->max && nodes[i] == NODE_NONE) out->max = i;
         return WEIR_OK;
     }
     uint8_t *feasible = NULL;

@@ -243,8 +243,12 @@ static struct json_text percent_decode(struct arena *arena, struct json_text tex
     for (size_t i = 0; out && i < text.size; i++) {
         bool coded = text.data[i] == '%' && i + 2 < text.size && hex_value(text.data[i + 1]) >= 0 &&
                      hex_value(text.data[i + 2]) >= 0;
-        out[used++] = coded ? (char)(hex_value(text.data[i + 1]) << 4 | hex_value(text.data[i + 2])) : text.data[i];
-        if (coded) i += 2;
+        char byte = text.data[i];
+        if (coded) {
+            byte = (char)(16 * hex_value(text.data[i + 1]) + hex_value(text.data[i + 2]));
+            i += 2;
+        }
+        out[used++] = byte;
     }
     return (struct json_text){out, out ? used : 0};
 }
