@@ -14,7 +14,7 @@
 
 struct chat_verb {
     const char *name, *argument, *help;
-    enum chat_next (*run)(struct chat *chat, char *text); /* `text`: after the name, without spaces around it */
+    enum chat_next (*run)(struct chat *chat, const char *text); /* `text`: after the name, without spaces around it */
 };
 
 static const struct chat_verb verbs[];
@@ -26,7 +26,7 @@ static struct weir_string string_of(const char *text)
 
 /* ---- saying ---- */
 
-static enum chat_next help(struct chat *chat, char *text)
+static enum chat_next help(struct chat *chat, const char *text)
 {
     (void)chat;
     (void)text;
@@ -36,7 +36,7 @@ static enum chat_next help(struct chat *chat, char *text)
     return CHAT_GOES_ON;
 }
 
-static enum chat_next stats(struct chat *chat, char *text)
+static enum chat_next stats(struct chat *chat, const char *text)
 {
     (void)text;
     char bytes[32];
@@ -56,7 +56,7 @@ static enum chat_next stats(struct chat *chat, char *text)
     return CHAT_GOES_ON;
 }
 
-static enum chat_next show(struct chat *chat, char *text)
+static enum chat_next show(struct chat *chat, const char *text)
 {
     (void)text;
     for (size_t i = 0; i < weir_conversation_count(chat->talk); i++) {
@@ -70,7 +70,7 @@ static enum chat_next show(struct chat *chat, char *text)
 
 /* ---- what the next answer is made with ---- */
 
-static enum chat_next temperature(struct chat *chat, char *text)
+static enum chat_next temperature(struct chat *chat, const char *text)
 {
     double value = 0;
     if (sampling_real(text, &value) && value >= 0 && value <= 100)
@@ -80,7 +80,7 @@ static enum chat_next temperature(struct chat *chat, char *text)
     return CHAT_GOES_ON;
 }
 
-static enum chat_next seed(struct chat *chat, char *text)
+static enum chat_next seed(struct chat *chat, const char *text)
 {
     long value = 0;
     if (cli_number(text, 0, 1L << 53, &value))
@@ -90,7 +90,7 @@ static enum chat_next seed(struct chat *chat, char *text)
     return CHAT_GOES_ON;
 }
 
-static enum chat_next longest(struct chat *chat, char *text)
+static enum chat_next longest(struct chat *chat, const char *text)
 {
     long value = 0;
     if (cli_number(text, 0, 1 << 22, &value))
@@ -102,7 +102,7 @@ static enum chat_next longest(struct chat *chat, char *text)
 
 /* ---- the conversation ---- */
 
-static enum chat_next system_message(struct chat *chat, char *text)
+static enum chat_next system_message(struct chat *chat, const char *text)
 {
     const struct weir_message *now = chat_system(chat);
     if (strcmp(text, "-") == 0) {
@@ -116,7 +116,7 @@ static enum chat_next system_message(struct chat *chat, char *text)
     return CHAT_GOES_ON;
 }
 
-static enum chat_next reset(struct chat *chat, char *text)
+static enum chat_next reset(struct chat *chat, const char *text)
 {
     (void)text;
     chat_reset(chat);
@@ -131,7 +131,7 @@ static size_t last_answer(const struct chat *chat)
     return last && strcmp(last->role, "assistant") == 0 ? count - 1 : count;
 }
 
-static enum chat_next undo(struct chat *chat, char *text)
+static enum chat_next undo(struct chat *chat, const char *text)
 {
     (void)text;
     size_t answer = last_answer(chat);
@@ -142,7 +142,7 @@ static enum chat_next undo(struct chat *chat, char *text)
     return CHAT_GOES_ON;
 }
 
-static enum chat_next regenerate(struct chat *chat, char *text)
+static enum chat_next regenerate(struct chat *chat, const char *text)
 {
     (void)text;
     size_t answer = last_answer(chat);
@@ -171,7 +171,7 @@ static json_t *messages_json(const struct chat *chat)
     return json_pack("{s:s, s:o}", "model", chat->options->model, "messages", messages);
 }
 
-static enum chat_next save(struct chat *chat, char *text)
+static enum chat_next save(struct chat *chat, const char *text)
 {
     struct output out = {.file = NULL};
     if (!*text) {
@@ -235,7 +235,7 @@ static int load_messages(struct chat *chat, const char *path, const json_t *obje
     return CLI_DONE;
 }
 
-static enum chat_next load(struct chat *chat, char *text)
+static enum chat_next load(struct chat *chat, const char *text)
 {
     char *bytes = NULL;
     size_t size = 0;
@@ -258,7 +258,7 @@ static enum chat_next load(struct chat *chat, char *text)
     return CHAT_GOES_ON;
 }
 
-static enum chat_next quit(struct chat *chat, char *text)
+static enum chat_next quit(struct chat *chat, const char *text)
 {
     (void)chat;
     (void)text;

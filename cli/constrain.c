@@ -123,7 +123,7 @@ static int read_file(FILE *file, const char *name, char **text, size_t *size)
     while (bytes && used < TEXT_BYTES_MAX) {
         size_t got = fread(bytes + used, 1, capacity - used, file);
         used += got;
-        if (!got) break;
+        if (feof(file) || ferror(file)) break;
         if (used < capacity) continue;
         capacity *= 2;
         char *more = realloc(bytes, capacity);

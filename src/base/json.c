@@ -29,7 +29,8 @@ static enum weir_status no_room(const struct reader *r)
 
 static void skip_space(struct reader *r)
 {
-    while (r->at < r->size && memchr(" \t\n\r", r->text[r->at], 4)) r->at++;
+    static const char spaces[] = {' ', '\t', '\n', '\r'};
+    while (r->at < r->size && memchr(spaces, r->text[r->at], sizeof spaces)) r->at++;
 }
 
 static bool take(struct reader *r, char c)

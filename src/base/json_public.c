@@ -14,12 +14,12 @@ struct weir_json {
 
 static const struct json_value *inside(const struct weir_json_value *value)
 {
-    return (const struct json_value *)(const void *)value;
+    return (const struct json_value *)value;
 }
 
 static const struct weir_json_value *outside(const struct json_value *value)
 {
-    return (const struct weir_json_value *)(const void *)value;
+    return (const struct weir_json_value *)value;
 }
 
 static struct weir_string public_text(struct json_text text)

@@ -1,6 +1,7 @@
 /* Arrays: positions with nodes of their own, and how many items were seen that `contains` asks for. */
 #include <string.h>
 
+#include "constrain/machine.h"
 #include "constrain/nodes.h"
 
 static const struct json_value *any_array(const struct compiler *c)

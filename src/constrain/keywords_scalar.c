@@ -254,7 +254,7 @@ static bool narrow(uint64_t *low, uint64_t *high, uint64_t count, bool is_minimu
 static enum weir_status keyword_range(struct compiler *c, struct branch *b, const struct keyword_use *use, bool negated,
                                       unsigned type, uint64_t *low, uint64_t *high)
 {
-    uint64_t count;
+    uint64_t count = 0;
     enum weir_status status = keyword_count(c, use->value, &count);
     if (status) return status;
     bool is_minimum = use->value->key.data[1] == 'i'; /* "min", "max" */

@@ -65,8 +65,6 @@ enum weir_status raw_array_build(struct compiler *c, const struct array_box *box
 enum weir_status program_link(struct compiler *c, uint32_t root) WEIR_MUST_USE;
 enum weir_status object_link(struct compiler *c, const struct raw_object *raw, struct object_shape *out) WEIR_MUST_USE;
 enum weir_status array_link(struct compiler *c, const struct raw_array *raw, struct array_shape *out) WEIR_MUST_USE;
-/* Counts after one more item that counts for the rules of `subset`. */
-uint32_t array_count_after(const struct array_shape *a, uint32_t counts, uint32_t subset);
 bool raw_object_inhabited(const struct node_table *t, const struct raw_object *o);
 bool raw_array_inhabited(struct compiler *c, const struct raw_array *a, enum weir_status *status);
 
