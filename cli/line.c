@@ -18,16 +18,17 @@ static void note_interrupt(int signal_number)
     line_interrupted = 1;
 }
 
-static void set_handler(void (*handler)(int), int flags)
+/* SA_RESTART: a terminal that takes its time must not cut a write short. Waiting for input ends all the same: ppoll is never restarted. */
+void line_on_signal(int signal_number, void (*handler)(int))
 {
-    struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
     (void)sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(signal_number, &action, NULL);
 }
 
 void line_catch_interrupts(void)
 {
-    set_handler(note_interrupt, SA_RESTART); /* no write is cut short */
+    line_on_signal(SIGINT, note_interrupt);
 }
 
 void line_forget_input(struct line_reader *reader)
@@ -52,7 +53,7 @@ void line_close(struct line_reader *reader)
     line_editor_close(reader->editor);
 #endif
     free(reader->text);
-    set_handler(SIG_DFL, 0);
+    line_on_signal(SIGINT, SIG_DFL);
     *reader = (struct line_reader){.text = NULL};
 }
 
@@ -166,9 +167,7 @@ static enum line_result read_line(struct line_reader *reader, const char *prompt
 enum line_result line_read(struct line_reader *reader, const char *prompt)
 {
     reader->was_empty = true;
-    set_handler(note_interrupt, 0); /* a read that waits for a line ends */
     enum line_result result = read_line(reader, prompt);
-    line_catch_interrupts();
     if (result == LINE_INTERRUPTED) line_forget_input(reader);
     return result;
 }

@@ -49,6 +49,9 @@ void line_forget_input(struct line_reader *reader);
  * came. */
 ssize_t line_input(char *bytes, size_t size);
 
+/* Sets what a signal does; system calls that it interrupts go on, but for the waiting of line_input. */
+void line_on_signal(int signal_number, void (*handler)(int));
+
 /* Catches SIGINT again, after something else caught it (output.h does while a file is written). */
 void line_catch_interrupts(void);
 

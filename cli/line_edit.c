@@ -39,6 +39,13 @@ static char *prompt_of(EditLine *edit)
     return text;
 }
 
+/* Ctrl-D typed while an answer was being written, and the terminal not yet ours, comes as NUL (the line discipline's mark of an end). */
+static wchar_t end_typed_ahead(EditLine *edit)
+{
+    const LineInfo *line = el_line(edit);
+    return line->lastchar == line->buffer ? L'\x04' : L'\0';
+}
+
 /* One character: 1, at the end 0, when the line is given up -1. */
 static int read_character(EditLine *edit, wchar_t *out)
 {
@@ -61,6 +68,7 @@ static int read_character(EditLine *edit, wchar_t *out)
             editor->state = (mbstate_t){0};
             *out = L'\xFFFD';
         }
+        if (*out == L'\0') *out = end_typed_ahead(edit);
         return 1;
     }
 }
@@ -152,16 +160,14 @@ struct line_editor *line_editor_open(void)
     (void)el_set(editor->edit, EL_GETCFN, read_character);
     (void)el_set(editor->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
     open_history(editor);
-    struct sigaction action = {.sa_handler = note_resize};
-    (void)sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGWINCH, &action, NULL);
+    line_on_signal(SIGWINCH, note_resize);
     return editor;
 }
 
 void line_editor_close(struct line_editor *editor)
 {
     if (!editor) return;
-    (void)signal(SIGWINCH, SIG_DFL);
+    line_on_signal(SIGWINCH, SIG_DFL);
     close_history(editor);
     el_end(editor->edit);
     free(editor);

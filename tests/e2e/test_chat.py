@@ -205,6 +205,24 @@ class Terminal(ProgramTest):
         self.type("/quit\n")
         self.wait_end()
 
+    def test_an_end_typed_during_an_answer(self):
+        self.start("-m", LONG_MODEL, "--temp", 1, "-n", 300, "-j", 1, *NO_END)
+        self.type("the car\n")
+        self.wait(b"\r\n")  # the answer follows
+        while len(self.seen) < 20:
+            self.assertTrue(self.read(PATIENCE))
+        self.type("\x04")
+        self.wait(b"cut at 300 tokens")
+        self.wait_end()
+
+    def test_a_window_that_never_rests(self):
+        self.start("-m", LONG_MODEL, "--temp", 1, "-n", 300, "-j", 1, *NO_END)
+        self.type("the car\n/quit\n")
+        for _ in range(200):
+            self.program.send_signal(signal.SIGWINCH)
+            self.read(0.002)
+        self.wait_end()
+
     def test_interrupts_at_the_prompt(self):
         self.start("-m", MODEL)
         self.type("\x03")
