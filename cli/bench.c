@@ -78,7 +78,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-static const struct argp_child children[] = {{&engine_argp, 0, "Memory:", 2}, {0}};
+static const struct argp_child children[] = {{&engine_argp, 0, "Context and memory:", 2}, {0}};
 static const struct argp parser = {
     .options = options,
     .parser = parse,
@@ -206,7 +206,8 @@ static int run(int argc, char **argv)
     if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     args.engine.no_tokenizer = true;
     args.engine.threads = (unsigned)args.threads;
-    args.engine.ctx_tokens = (unsigned)(args.prompt > args.generate ? args.prompt : args.generate);
+    if (!args.engine.ctx_tokens)
+        args.engine.ctx_tokens = (unsigned)(args.prompt > args.generate ? args.prompt : args.generate);
     char *path = NULL;
     int status = models_find(args.model, &path);
     if (status) return status;

@@ -138,7 +138,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-static const struct argp_child children[] = {{&source_argp, 0, "Input:", 1}, {&engine_argp, 0, "Memory:", 2}, {0}};
+static const struct argp_child children[] = {
+    {&source_argp, 0, "Input:", 1}, {&engine_argp, 0, "Context and memory:", 2}, {0}};
 static const struct argp parser = {
     .options = options,
     .parser = parse,

@@ -24,7 +24,6 @@ static const struct argp_option options[] = {
     {"model", 'm', "MODEL", 0, "Model file or name (default: the task's first gguf tier)", 0},
     {"profile", 'p', "PROFILE", 0, "What `weir tune' learned (default: the tier's)", 0},
     {"zero-shot", KEY_ZERO_SHOT, 0, 0, "Leave the tier's profile alone", 0},
-    {"ctx", 'c', "N", 0, "Context length in tokens (default: the model's own)", 0},
     {"output", 'o', "OUT.jsonl", 0, "Where to write (default: standard output)", 0},
     {"threads", 'j', "N", 0, "Threads (default: the CPUs this process may use)", 0},
     {"quiet", 'q', 0, 0, "No progress", 0},
@@ -70,9 +69,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_ZERO_SHOT:
         args->request.no_profile = true;
         return 0;
-    case 'c':
-        args->request.engine.ctx_tokens = count_option(state, text);
-        return 0;
     case 'o':
         args->out = text;
         return 0;
@@ -90,7 +86,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-static const struct argp_child children[] = {{&source_argp, 0, "Input:", 1}, {&engine_argp, 0, "Memory:", 2}, {0}};
+static const struct argp_child children[] = {
+    {&source_argp, 0, "Input:", 1}, {&engine_argp, 0, "Context and memory:", 2}, {0}};
 static const struct argp parser = {
     .options = options,
     .parser = parse,

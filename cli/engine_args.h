@@ -6,7 +6,7 @@
 
 #include "weir/engine.h"
 
-/* --kv TYPE, --memory-limit SIZE, --force */
+/* --ctx N, --kv TYPE, --memory-limit SIZE, --force */
 extern const struct argp engine_argp;
 
 #endif

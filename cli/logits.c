@@ -21,7 +21,6 @@ enum { CHUNK_TOKENS = 64 }; /* logits held at once; cutting a sequence does not 
 static const struct argp_option options[] = {
     {"model", 'm', "MODEL", 0, "Model file or name", 0},
     {"ids", 'i', "IDS", 0, "Token ids, separated by spaces or commas", 0},
-    {"ctx", 'c', "N", 0, "Context length in tokens (default: the model's own)", 0},
     {"threads", 'j', "N", 0, "Threads (default: the CPUs this process may use)", 0},
     {"output", 'o', "FILE", 0, "Where to write [tokens, vocabulary] little-endian float32", 0},
     {0}};
@@ -51,9 +50,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case 'i':
         args->ids = text;
         return 0;
-    case 'c':
-        args->engine.ctx_tokens = count_option(state, text);
-        return 0;
     case 'j':
         args->engine.threads = count_option(state, text);
         return 0;
@@ -70,7 +66,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-static const struct argp_child children[] = {{&engine_argp, 0, "Memory:", 2}, {0}};
+static const struct argp_child children[] = {{&engine_argp, 0, "Context and memory:", 2}, {0}};
 static const struct argp parser = {
     .options = options,
     .parser = parse,

@@ -36,7 +36,6 @@ static const struct argp_option options[] = {
     {"penalty-window", KEY_WINDOW, "N", 0, "Tokens that the penalties look back (default 64)", 0},
     {"logit-bias", KEY_BIAS, "ID=X", 0, "Add X to the logit of token ID (-inf forbids it); may be repeated", 0},
     {"stop", KEY_STOP, "TEXT", 0, "End before TEXT; may be repeated", 0},
-    {"ctx", 'c', "N", 0, "Context length in tokens (default: the model's own)", 0},
     {"threads", 'j', "N", 0, "Threads (default: the CPUs this process may use)", 0},
     {0}};
 
@@ -144,9 +143,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_STOP:
         stop_option(state, text, o);
-        return 0;
-    case 'c':
-        o->engine.ctx_tokens = count_option(state, text, 1);
         return 0;
     case 'j':
         o->engine.threads = count_option(state, text, 1);

@@ -1,9 +1,11 @@
 #include "engine/engine.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "engine/memory.h"
 
@@ -39,9 +41,10 @@ static enum weir_status open_parts(struct weir_engine *engine, const char *path,
         (status = thread_pool_open(options->threads, &engine->pool, error)) ||
         (status = weir_gguf_open(path, &engine->gguf, error)))
         return status;
-    if (!options->no_tokenizer && (status = weir_tokenizer_open(engine->gguf, &engine->tokenizer, error)))
+    /* the model first: what a file of an unknown architecture says about its vocabulary is of no interest */
+    if ((status = model_open(engine->gguf, level, options->ctx_tokens, &engine->model, error)) ||
+        (!options->no_tokenizer && (status = weir_tokenizer_open(engine->gguf, &engine->tokenizer, error))))
         return status;
-    if ((status = model_open(engine->gguf, level, options->ctx_tokens, &engine->model, error))) return status;
     const struct model_shape *shape = &engine->model->shape;
     if (engine->tokenizer && weir_tokenizer_size(engine->tokenizer) > shape->n_vocab)
         return error_set(error, WEIR_ERR_FORMAT, "%s: %zu tokens in the vocabulary, but the embedding has %u", path,
@@ -137,11 +140,21 @@ void weir_engine_info(const struct weir_engine *engine, struct weir_model_info *
     }
 }
 
+/* longrope's long factors make another function of the same file: what was learned with the short ones says nothing about it. */
+static enum weir_status fingerprint(const struct weir_engine *engine, char hex[HASH_HEX_SIZE])
+{
+    enum weir_status status = weir_gguf_fingerprint(engine->gguf, hex);
+    if (status || engine->model->shape.rope_scaling != ROPE_LONGROPE_LONG) return status;
+    char text[HASH_HEX_SIZE + 16];
+    int size = snprintf(text, sizeof text, "%s longrope long", hex);
+    return hash_bytes(text, (size_t)size, hex);
+}
+
 enum weir_status weir_engine_fingerprint(struct weir_engine *engine, char hex[65], struct weir_error *error)
 {
     enum weir_status status = WEIR_OK;
     engine_lock(engine);
-    if (!engine->fingerprint[0]) status = weir_gguf_fingerprint(engine->gguf, engine->fingerprint);
+    if (!engine->fingerprint[0]) status = fingerprint(engine, engine->fingerprint);
     if (status)
         error_set(error, status, "%s: cannot compute the fingerprint: %s", weir_gguf_name(engine->gguf),
                   weir_status_text(status));

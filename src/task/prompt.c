@@ -126,10 +126,8 @@ static enum weir_status render(struct weir_string source, struct weir_string bos
          *eos_text = mem_text(eos.data ? eos.data : "", eos.size);
     json_t *variables = conversation(turn);
     struct template_input input = {.variables = variables, .bos = bos_text, .eos = eos_text, .now = &PROMPT_DATE};
-    if (!bos_text || !eos_text)
+    if (!bos_text || !eos_text || !variables) /* the turn is UTF-8: a task holds nothing else */
         status = error_nomem(error, "prompt");
-    else if (!variables)
-        status = error_set(error, WEIR_ERR_INVALID, "prompt: the task's texts are not UTF-8");
     else
         status = template_render(template, &input, out, error);
     json_decref(variables);

@@ -347,6 +347,15 @@ class ExitStatuses(Job):
         self.classify(rows, task=self.path("broken.yaml", "task: [\n"), status=FAILED)
         self.classify(rows, model=self.path("broken.gguf", "GGUF"), status=FAILED)
         self.classify(rows, model=self.path("future.gguf", gguf.build([("general.architecture", gguf.STRING, "mamba9")] + gguf.vocabulary([]))), status=REFUSED)
+        bare = self.path("bare.gguf", gguf.build([("general.architecture", gguf.STRING, "mamba9")]))  # not even a vocabulary
+        self.assertIn(b'architecture "mamba9" is not supported', self.classify(rows, model=bare, status=REFUSED).stderr)
+
+    def test_context(self):
+        rows = self.path("in.jsonl", jsonl(self.test))
+        self.classify("--ctx", 100000, rows, status=FAILED)
+        self.classify("--ctx", "x", rows, status=USAGE)
+        self.assertIn(b"the context has 8", self.classify("--ctx", 8, rows, status=FAILED).stderr)
+        self.tune("--ctx", 100000, status=FAILED)
 
     def test_tune(self):
         self.tune(status=DONE)

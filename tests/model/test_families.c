@@ -90,6 +90,31 @@ static void info_tells_context_and_scaling(void **state)
     assert_string_equal(info.rope_scaling, "longrope short");
 }
 
+static void fingerprint_of(const struct tiny_model *model, unsigned ctx_tokens, char hex[65])
+{
+    struct weir_error error = {0};
+    struct weir_engine *engine = tiny_engine(model, 1, ctx_tokens);
+    check_status(weir_engine_fingerprint(engine, hex, &error), WEIR_OK, &error);
+    weir_engine_close(&engine);
+}
+
+/* What was learned with the short factors says nothing about the long ones: another fingerprint refuses the profile. */
+static void long_factors_are_another_model(void **state)
+{
+    struct tiny_model model = {.architecture = "phi3", .attn_factor = 1.19f, .short_factor = 1.0f, .seed = 11};
+    struct tiny_model plain = {.architecture = "phi3", .seed = 11};
+    char own[65], small[65], large[65];
+    (void)state;
+    fingerprint_of(&model, 0, own);
+    fingerprint_of(&model, TINY_CTX_ORIGINAL / 2, small);
+    fingerprint_of(&model, TINY_CTX_ORIGINAL + 1, large);
+    assert_string_equal(own, small);
+    assert_string_not_equal(own, large);
+    fingerprint_of(&plain, 0, own);
+    fingerprint_of(&plain, TINY_CTX_ORIGINAL + 1, large);
+    assert_string_equal(own, large);
+}
+
 /* Of 40 tokens, those beyond the window differ from a model without one, those within do not. */
 static void windows_hide_old_keys(void **state)
 {
@@ -113,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fused_products_are_the_split_ones),
         cmocka_unit_test(the_context_chooses_longrope_factors),
+        cmocka_unit_test(long_factors_are_another_model),
         cmocka_unit_test(info_tells_context_and_scaling),
         cmocka_unit_test(windows_hide_old_keys),
     };
