@@ -3,68 +3,39 @@
 
     bench/constrain_peers.py --weir build/cli/weir --vocabulary FILE.gguf --rows FILE.jsonl [--limit N] [--rounds 1] [--skip NAME]
 
-Rows are of the shape of json_schema_bench. Needs PyPI gguf, numpy and llguidance==1.9.1, xgrammar==0.2.8 (one that is missing is
-named and left out). For each valid instance, compactly and in its own order of members, every token's mask is timed until
+Rows are of the shape of json_schema_bench. Needs PyPI gguf, numpy, tokenizers and llguidance==1.9.1, xgrammar==0.2.8 (one that is
+missing is named and left out; xgrammar needs torch). For each valid instance, compactly and in its own order of members, every token's mask is timed until
 the end or the first token that is not allowed; the first mask includes compiling. Times are wall times in microseconds: keep
 the machine quiet, and compare only numbers of one run. A schema counts as served when it compiles and all its instances are judged right.
 """
 import argparse
 import json
+import pathlib
 import subprocess
 import sys
 import time
 
 import numpy
 
-TOKEN_CONTROL = 3
-
-
-def byte_decoder():
-    """GPT-2's printable stand-ins back to bytes."""
-    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    table = {chr(b): b for b in plain}
-    extra = 0
-    for b in range(256):
-        if b not in plain:
-            table[chr(256 + extra)] = b
-            extra += 1
-    return table
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests/tokenizer"))
+import hf  # noqa: E402
 
 
 class Vocabulary:
-    """Tokens of a byte-level BPE vocabulary, and weir's own tokenization of texts."""
+    """Tokens of a byte-level BPE vocabulary; texts are tokenized by weir, for all alike."""
 
     def __init__(self, path, weir):
         from gguf import GGUFReader
-        reader = GGUFReader(path)
-        field = reader.fields["tokenizer.ggml.tokens"]
-        kinds = reader.fields["tokenizer.ggml.token_type"]
-        table = byte_decoder()
         self.path, self.weir = path, weir
-        self.tokens, self.special_token_ids = [], []
-        for i, (part, kind) in enumerate(zip(field.data, kinds.data)):
-            text = bytes(field.parts[part]).decode("utf-8")
-            special = int(kinds.parts[kind][0]) == TOKEN_CONTROL
-            if special:
-                self.special_token_ids.append(i)
-            known = not special and all(c in table for c in text)
-            self.tokens.append(bytes(table[c] for c in text) if known else text.encode())
-        def number(name):
-            return int(reader.fields[name].parts[-1][0])
-        self.eos_token_id = number("tokenizer.ggml.eos_token_id")
-        self.bos_token_id = number("tokenizer.ggml.bos_token_id")
-        self.known = {}
+        known = hf.read_vocabulary(path)
+        self.json = hf.tokenizer(known).to_str()
+        self.tokens = hf.token_bytes(known)
+        self.eos_token_id = int(GGUFReader(path).fields["tokenizer.ggml.eos_token_id"].parts[-1][0])
 
     def tokenize(self, texts):
         out = subprocess.run([self.weir, "tokenize", "-m", self.path, "--lines"], input="\n".join(texts) + "\n",
                              check=True, capture_output=True, text=True).stdout
         return [[int(word) for word in line.split()] for line in out.splitlines()]
-
-    def __call__(self, text):
-        text = text if isinstance(text, str) else text.decode()
-        if text not in self.known:
-            self.known[text] = self.tokenize([text])[0] if text else []
-        return self.known[text]
 
 
 class LLGuidance:
@@ -72,12 +43,13 @@ class LLGuidance:
         import llguidance
         import llguidance.numpy
         self.module = llguidance
-        self.tokenizer = llguidance.LLTokenizer(llguidance.TokenizerWrapper(vocabulary))
+        self.tokenizer = llguidance.LLTokenizer(vocabulary.json, n_vocab=len(vocabulary.tokens),
+                                                eos_token=vocabulary.eos_token_id)
         self.mask = llguidance.numpy.allocate_token_bitmask(1, self.tokenizer.vocab_size)
 
     def open(self, schema):
         grammar = self.module.LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_flexible": False})
-        matcher = self.module.LLMatcher(self.tokenizer, grammar)
+        matcher = self.module.LLMatcher(self.tokenizer, grammar, log_level=0)
         return None if matcher.is_error() else matcher
 
     def fresh(self, matcher):

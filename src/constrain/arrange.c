@@ -1,7 +1,8 @@
 /* Writing a value compactly with its members in an order that a constraint accepts.
  *
  * A search along the machine: at each object the members are tried in the order they stand, then the others; a choice that leads to no accepted
- * end is taken back. Named members come in one order, so the search rarely turns round; its steps are bounded. */
+ * end is taken back. What failed is remembered by the machine's state and what was left to write: the orders inside a member that make no
+ * difference to the machine are tried once, not in every combination. Steps are bounded. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,8 @@
 enum {
     ARRANGE_STEPS_MAX = 10000,
     ARRANGE_DEPTH_MAX = 4000 /* of the search, on the C stack */,
-    ARRANGE_BYTES_MAX = 64 << 20
+    ARRANGE_BYTES_MAX = 64 << 20,
+    FAILED_SLOTS = 2 * 16384 /* above ARRANGE_STEPS_MAX: the table is never full */
 };
 
 /* What is still to be written after the current value: a stack, shared between tries. */
@@ -31,6 +33,8 @@ struct arrange {
     size_t steps, depth;
     struct arena arena;
     enum weir_status status;
+    uint64_t *
+        failed; /* [FAILED_SLOTS] hashes, 0: free; NULL until something failed. Two among 10^4 agree by chance once in 10^11 searches */
 };
 
 static bool go_on(struct arrange *a, const struct thread_set *at, const struct rest *rest);
@@ -133,11 +137,62 @@ static bool next_member(struct arrange *a, struct thread_set *at, const struct r
     return !left && write_byte(a, '}', at) && go_on(a, at, rest->below);
 }
 
+/* ---- what failed ---- */
+
+/* FNV-1a over words. */
+static uint64_t mix(uint64_t hash, const void *bytes, size_t size)
+{
+    const unsigned char *at = bytes;
+    for (size_t i = 0; i < size; i++) hash = (hash ^ at[i]) * 0x100000001b3;
+    return hash;
+}
+
+static uint64_t state_hash(const struct thread_set *at, const struct rest *rest)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    for (uint32_t i = 0; i < at->count; i++) {
+        hash = mix(hash, &at->threads[i].top, sizeof at->threads[i].top);
+        for (const struct link *l = at->threads[i].below; l; l = l->below) hash = mix(hash, &l->frame, sizeof l->frame);
+        hash = mix(hash, "|", 1);
+    }
+    for (const struct rest *r = rest; r; r = r->below) {
+        hash = mix(hash, &r->value, sizeof r->value);
+        if (r->kind == REST_MEMBERS) hash = mix(hash, r->written, r->value->count);
+        hash = mix(hash, r->first ? "f" : "n", 1);
+    }
+    return hash | 1;
+}
+
+/* The slot of the hash, or the free one where it belongs. */
+static uint64_t *failed_slot(const struct arrange *a, uint64_t hash)
+{
+    size_t i = hash % FAILED_SLOTS;
+    while (a->failed[i] && a->failed[i] != hash) i = (i + 1) % FAILED_SLOTS;
+    return &a->failed[i];
+}
+
+static bool has_failed(const struct arrange *a, uint64_t hash)
+{
+    return a->failed && *failed_slot(a, hash);
+}
+
+static void note_failed(struct arrange *a, uint64_t hash)
+{
+    if (!a->failed) a->failed = arena_zero(&a->arena, FAILED_SLOTS, sizeof *a->failed);
+    if (a->failed)
+        *failed_slot(a, hash) = hash;
+    else
+        a->status = WEIR_ERR_NOMEM;
+}
+
 /* What follows a finished value. `at` is the caller's and is left as it is. */
 static bool go_on(struct arrange *a, const struct thread_set *at, const struct rest *rest)
 {
     if (!rest) return machine_is_complete(at);
-    if (a->status || a->machine.status || ++a->steps > ARRANGE_STEPS_MAX || a->depth == ARRANGE_DEPTH_MAX) return false;
+    if (a->status || a->machine.status || a->steps >= ARRANGE_STEPS_MAX || a->depth == ARRANGE_DEPTH_MAX) return false;
+    uint64_t hash = rest->kind == REST_MEMBERS ? state_hash(at, rest) : 0;
+    if (hash && has_failed(a, hash)) return false;
+    a->steps++;
     a->depth++;
     struct thread_set own = {0};
     bool good = thread_set_copy(&own, at);
@@ -145,6 +200,7 @@ static bool go_on(struct arrange *a, const struct thread_set *at, const struct r
     if (good) good = rest->kind == REST_ITEMS ? next_item(a, &own, rest) : next_member(a, &own, rest);
     thread_set_free(&own);
     a->depth--;
+    if (!good && hash) note_failed(a, hash);
     return good;
 }
 

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -306,6 +307,29 @@ static void arranging_keeps_lexemes(void **state)
     weir_constraint_close(&constraint);
 }
 
+/* "ab" must come first, and nothing says so before the last member: orders within the others' values once took all of the search. */
+static void arranging_takes_back_an_early_choice(void **state)
+{
+    (void)state;
+    static const char schema[] = "{\"not\":{\"required\":[\"ab\"],\"additionalProperties\":{\"type\":\"integer\"},"
+                                 "\"propertyNames\":{\"maxLength\":1}}}";
+    static const char value[] = "{\"a\":{},\"b\":{},\"c\":{},\"d\":{},\"e\":{},\"f\":{}}";
+    char json[512];
+    struct weir_constraint *constraint = NULL;
+    struct weir_error error = {0};
+    char *out = NULL;
+    size_t size;
+    bool found;
+    (void)snprintf(json, sizeof json, "{\"c d\":%s,\"e\":%s,\"f\":%s,\"ab\":{}}", value, value, value);
+    assert_int_equal(weir_constraint_open(schema, strlen(schema), NULL, NULL, &constraint, &error), WEIR_OK);
+    assert_int_equal(weir_constraint_arrange(constraint, json, strlen(json), &out, &size, &found, &error), WEIR_OK);
+    assert_true(found);
+    assert_memory_equal(out, "{\"ab\":{},", 9);
+    assert_int_equal(size, strlen(json));
+    free(out);
+    weir_constraint_close(&constraint);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +344,7 @@ int main(void)
         cmocka_unit_test(forced_bytes),
         cmocka_unit_test(lenient_lists_what_is_not_enforced),
         cmocka_unit_test(arranging_keeps_lexemes),
+        cmocka_unit_test(arranging_takes_back_an_early_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
