@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "engine/pass.h"
 #include "engine/sequence.h"
 
 struct run {
@@ -73,85 +74,57 @@ static void close_run(struct run *run)
 
 /* ---- one pass ---- */
 
-/* What a pass takes from each sequence. */
-struct pass {
-    int32_t ids[ENGINE_BATCH_TOKENS];
-    struct batch_sequence parts[WEIR_GENERATE_SEQUENCES_MAX];
-    struct sequence *owners[WEIR_GENERATE_SEQUENCES_MAX]; /* of the parts */
-    uint32_t outputs[WEIR_GENERATE_SEQUENCES_MAX];
-    struct sequence *choosers[WEIR_GENERATE_SEQUENCES_MAX]; /* of the outputs */
-    uint32_t n_tokens, n_parts, n_outputs;
-};
-
-static void add_part(struct pass *pass, struct sequence *s)
-{
-    uint32_t room = ENGINE_BATCH_TOKENS - pass->n_tokens;
-    uint32_t n = s->n_pending < room ? (uint32_t)s->n_pending : room;
-    memcpy(pass->ids + pass->n_tokens, s->pending, n * sizeof *s->pending);
-    pass->parts[pass->n_parts] = (struct batch_sequence){.kv = s->session->kv, .first = pass->n_tokens, .count = n};
-    pass->owners[pass->n_parts++] = s;
-    pass->n_tokens += n;
-    if (n < s->n_pending) return;
-    pass->outputs[pass->n_outputs] = pass->n_tokens - 1;
-    pass->choosers[pass->n_outputs++] = s;
-}
-
 static enum weir_status gather(struct run *run, struct pass *pass, struct weir_error *error)
 {
-    *pass = (struct pass){.n_tokens = 0};
-    for (size_t i = 0; i < run->count && pass->n_tokens < ENGINE_BATCH_TOKENS; i++) {
+    enum weir_status status = WEIR_OK;
+    pass_clear(pass);
+    for (size_t i = 0; !status && i < run->count && !pass_is_full(pass); i++) {
         struct sequence *s = &run->sequences[i];
-        if (s->is_done) continue;
-        enum weir_status status = session_make_room(s->session, s->n_pending, error);
-        if (status) return status;
-        add_part(pass, s);
+        if (!s->is_done) status = pass_add(pass, s->session, s->pending, s->n_pending, i, error);
     }
-    return WEIR_OK;
+    return status;
 }
 
-/* Evaluates the pass and notes what the sessions hold now. */
-static enum weir_status evaluate(struct run *run, struct pass *pass, struct weir_error *error)
+/* Evaluates the pass and notes what is still to come. */
+static enum weir_status evaluate(struct run *run, const struct pass *pass, struct weir_error *error)
 {
-    struct batch batch = {.ids = pass->ids,
-                          .n_tokens = pass->n_tokens,
-                          .sequences = pass->parts,
-                          .n_sequences = pass->n_parts,
-                          .outputs = pass->outputs,
-                          .n_outputs = pass->n_outputs};
-    enum weir_status status = forward_run(run->engine->forward, &batch, error);
-    if (status) return status;
-    if (pass->n_outputs) forward_logits(run->engine->forward, &run->engine->model->output, run->logits);
-    for (uint32_t i = 0; i < pass->n_parts; i++) {
-        struct sequence *s = pass->owners[i];
-        uint32_t n = pass->parts[i].count;
-        session_note(s->session, s->pending, n);
-        s->pending += n;
-        s->n_pending -= n;
+    enum weir_status status = pass_run(run->engine, pass, run->logits, error);
+    for (uint32_t i = 0; !status && i < pass->n_parts; i++) {
+        struct sequence *s = &run->sequences[pass->owners[i]];
+        s->pending += pass->parts[i].count;
+        s->n_pending -= pass->parts[i].count;
     }
-    return WEIR_OK;
+    return status;
 }
 
 /* ---- choosing ---- */
 
 struct choice_work {
-    struct pass *pass;
+    struct run *run;
+    const struct pass *pass;
     float *logits;
     size_t n_vocab;
 };
+
+static struct sequence *chooser(const struct run *run, const struct pass *pass, size_t output)
+{
+    return &run->sequences[pass->choosers[output]];
+}
 
 static void choose_each(void *context, size_t begin, size_t end, unsigned worker)
 {
     (void)worker;
     struct choice_work *work = context;
-    for (size_t i = begin; i < end; i++) sequence_choose(work->pass->choosers[i], work->logits + i * work->n_vocab);
+    for (size_t i = begin; i < end; i++)
+        sequence_choose(chooser(work->run, work->pass, i), work->logits + i * work->n_vocab);
 }
 
 static enum weir_status choose(struct run *run, struct pass *pass, struct weir_error *error)
 {
     enum weir_status status = WEIR_OK;
-    for (uint32_t i = 0; !status && i < pass->n_outputs; i++) status = sequence_ready(pass->choosers[i], error);
+    for (uint32_t i = 0; !status && i < pass->n_outputs; i++) status = sequence_ready(chooser(run, pass, i), error);
     if (status) return status;
-    struct choice_work work = {pass, run->logits, run->engine->model->shape.n_vocab};
+    struct choice_work work = {run, pass, run->logits, run->engine->model->shape.n_vocab};
     if (pass->n_outputs > 1)
         thread_pool_run(run->engine->pool, choose_each, &work, pass->n_outputs, 1);
     else
@@ -163,7 +136,7 @@ static enum weir_status settle(struct run *run, struct pass *pass, struct weir_e
 {
     double now = clock_seconds();
     for (uint32_t i = 0; i < pass->n_outputs; i++) {
-        struct sequence *s = pass->choosers[i];
+        struct sequence *s = chooser(run, pass, i);
         if (run->first[s->index] == 0) run->first[s->index] = now;
         enum weir_status status = sequence_settle(s, error);
         if (status) return run->count > 1 ? error_prefix(error, status, "sequence %zu", s->index + 1) : status;
@@ -191,11 +164,7 @@ static enum weir_status cancel_all(struct run *run, struct weir_error *error)
 static enum weir_status compute(struct run *run, struct pass *pass, struct weir_error *error)
 {
     enum weir_status status = gather(run, pass, error);
-    if (status || !pass->n_parts) return status;
-    engine_lock(run->engine);
-    status = evaluate(run, pass, error);
-    engine_unlock(run->engine);
-    return status;
+    return status || !pass->n_parts ? status : evaluate(run, pass, error);
 }
 
 static enum weir_status run_all(struct run *run, const struct weir_generate_watch *watch, struct weir_error *error)
