@@ -63,12 +63,43 @@ static void add_words(json_t *object, const struct weir_decision *decision, cons
     if (words->cut_parts) (void)json_object_set_new(object, "cut_parts", json_integer((json_int_t)words->cut_parts));
 }
 
+static json_t *field_json(const struct weir_field *field)
+{
+    json_t *object = json_pack("{s:o, s:f}", "value", answer_raw(field->value), "probability", field->probability);
+    if (field->has_span)
+        (void)json_object_set_new(object, "span",
+                                  json_pack("[I, I]", (json_int_t)field->span_begin, (json_int_t)field->span_end));
+    return object;
+}
+
+/* What was found in the text. */
+static void add_extraction(json_t *object, const struct weir_decision *decision, const struct weir_words *words)
+{
+    (void)json_object_set_new(object, "value", answer_raw((struct weir_string){words->text, words->size}));
+    (void)json_object_set_new(object, "probability", json_real(decision->probability));
+    if (words->fields) {
+        json_t *fields = json_object();
+        for (size_t i = 0; i < words->n_fields; i++)
+            (void)json_object_setn_new(fields, words->fields[i].name.data, words->fields[i].name.size,
+                                       field_json(&words->fields[i]));
+        (void)json_object_set_new(object, "fields", fields);
+    }
+    if (!words->n_notes) return;
+    json_t *notes = json_array();
+    for (size_t i = 0; i < words->n_notes; i++)
+        (void)json_array_append_new(notes, text_json((struct weir_string){words->notes[i], strlen(words->notes[i])}));
+    (void)json_object_set_new(object, "not_enforced", notes);
+}
+
 /* The fields that a question has wherever it stands. */
 static void add_value(json_t *object, const struct weir_question *question, const struct weir_decision *decision,
                       const struct weir_words *words)
 {
     if (words && words->text) {
-        add_words(object, decision, words);
+        if (question->type == WEIR_QUESTION_EXTRACT)
+            add_extraction(object, decision, words);
+        else
+            add_words(object, decision, words);
         return;
     }
     (void)json_object_set_new(object, "value", json_string(question->labels[decision->label].name));

@@ -9,6 +9,12 @@
 #include "weir/decide.h"
 #include "weir/input.h"
 
+/* JSON that is written as it stands: a value of an object of an answer. NULL without memory, or when it is not UTF-8. */
+json_t *answer_raw(struct weir_string json);
+
+/* The answer as one line without its end, to be freed. NULL without memory. */
+char *answer_text(json_t *answer);
+
 /* Which answers are accepted; the others are abstentions that say why. */
 enum acceptance_rule { ACCEPT_ALL, ACCEPT_CERTIFIED, ACCEPT_THRESHOLD };
 

@@ -247,7 +247,7 @@ static void close_run(struct run *run)
 static int write_row(struct run *run, const struct weir_row *row, const struct weir_decision *decisions)
 {
     json_t *answer = answer_json(&run->parts, &run->acceptance, row, decisions, NULL);
-    char *line = answer ? json_dumps(answer, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    char *line = answer ? answer_text(answer) : NULL;
     json_decref(answer);
     if (!line) return cli_nomem();
     (void)fprintf(run->out.file, "%s\n", line); /* a failure stays in the stream: see write_batch */

@@ -161,7 +161,7 @@ static int write_row(struct run *run, const struct weir_row *row, size_t first)
     static const struct acceptance all = {.rule = ACCEPT_ALL};
     struct problem problem;
     json_t *answer = answer_json(&run->parts, &all, row, run->decisions + first, run->words + first);
-    char *line = answer ? json_dumps(answer, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    char *line = answer ? answer_text(answer) : NULL;
     json_decref(answer);
     if (!line) return cli_nomem();
     (void)fprintf(run->out.file, "%s\n", line); /* a failure stays in the stream: see write_batch */

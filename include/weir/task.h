@@ -69,7 +69,8 @@ struct weir_question {
     bool multi;         /* labels are independent of each other */
     enum weir_scoring scoring;
     const char *schema;          /* extract: path of the JSON Schema as written (see weir_task_folder); "" otherwise */
-    uint32_t max_tokens;         /* summarize, generate: longest answer; 0 otherwise */
+    bool lenient;                /* extract: what the schema says and cannot be enforced is noted instead of refused */
+    uint32_t max_tokens;         /* extract, summarize, generate: longest answer; 0 otherwise */
     enum weir_too_long too_long; /* summarize: what to do with a text beyond the context */
     const char *
         template_text; /* summarize, generate: the user's turn in Jinja, of `text` and `instructions`; "": the usual one */

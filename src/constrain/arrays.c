@@ -96,8 +96,11 @@ enum weir_status raw_array_build(struct compiler *c, const struct array_box *box
     *shape = NULL;
     if (prefix > ARRAY_PREFIX_MAX)
         return compile_refuse(c, WEIR_ERR_LIMIT, any_array(c), "too many items with schemas of their own");
-    if (box->unique && box->max > 1)
-        return compile_refuse(c, WEIR_ERR_UNSUPPORTED, box->unique, "not supported for these items");
+    if (box->unique && box->max > 1) {
+        enum weir_status status = compile_refuse(c, WEIR_ERR_UNSUPPORTED, box->unique, "not supported for these items");
+        if (c->options->lenient) status = compile_note(c);
+        if (status) return status;
+    }
     struct raw_array *raw = arena_zero(c->work, 1, sizeof *raw);
     if (!raw) return compile_no_room(c);
     struct array_shape *a = &raw->shape;

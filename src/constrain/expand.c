@@ -263,7 +263,7 @@ enum weir_status branch_choose(struct compiler *c, struct branch *b, const struc
     return WEIR_OK;
 }
 
-static enum weir_status add_note(struct compiler *c)
+enum weir_status compile_note(struct compiler *c)
 {
     struct note *note = arena_zero(c->arena, 1, sizeof *note);
     const char *text = c->error->text;
@@ -294,7 +294,7 @@ static enum weir_status apply_keyword(struct compiler *c, struct branch *b, uint
         status = compile_refuse(c, status, keyword, "this keyword is not supported");
     if (!c->options->lenient || (status != WEIR_ERR_UNSUPPORTED && status != WEIR_ERR_LIMIT)) return status;
     *b = before;
-    return add_note(c);
+    return compile_note(c);
 }
 
 /* Up to draft 7 a $ref hides what stands beside it. */

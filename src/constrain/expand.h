@@ -138,6 +138,8 @@ keyword_fn keyword_unevaluated_properties, keyword_unevaluated_items;
 enum weir_status compile_no_room(struct compiler *c);
 enum weir_status compile_refuse(struct compiler *c, enum weir_status status, const struct json_value *keyword,
                                 const char *why);
+/* lenient: the refusal just made becomes a note. */
+enum weir_status compile_note(struct compiler *c);
 /* WEIR_ERR_LIMIT and WEIR_ERR_NOMEM of automata, as the keyword's. */
 enum weir_status compile_automaton(struct compiler *c, enum weir_status status, const struct json_value *keyword);
 enum weir_status branch_pend(struct compiler *c, struct branch *b, literal value);

@@ -1,4 +1,4 @@
-/* The decider: the classifier for questions with labels, a writer for each question in words. */
+/* The decider: the classifier for questions with labels, a writer for each question in words, an extractor for each schema. */
 #include "weir/decide.h"
 
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "decide/classifier.h"
+#include "decide/extractor.h"
 #include "decide/writer.h"
 
 enum { DECIDE_BATCH_ROWS = 32 };
@@ -15,12 +16,23 @@ struct weir_decider {
     const struct weir_task *task;
     size_t n_questions, n_probabilities;
     struct weir_classifier *classifier; /* NULL: no question has labels */
-    struct writer **writers;            /* [n_questions]; NULL: the question has labels */
+    struct writer **writers;            /* [n_questions]; NULL: the question is not in words */
+    struct extractor **extractors;      /* [n_questions]; NULL: the question is no extraction */
+    struct extract_model model;         /* of the extractors; zero without them */
 };
 
 static bool is_in_words(const struct weir_question *question)
 {
     return question->type == WEIR_QUESTION_SUMMARIZE || question->type == WEIR_QUESTION_GENERATE;
+}
+
+static enum weir_status open_extractor(struct weir_decider *d, struct weir_engine *engine, size_t index,
+                                       struct weir_error *error)
+{
+    enum weir_status status = d->model.vocabulary ? WEIR_OK : extract_model_open(engine, &d->model, error);
+    return status ? status
+                  : extractor_open(engine, &d->model, weir_task_question(d->task, index), weir_task_folder(d->task),
+                                   &d->extractors[index], error);
 }
 
 static enum weir_status open_writers(struct weir_decider *d, struct weir_engine *engine, size_t *labelled,
@@ -36,8 +48,7 @@ static enum weir_status open_writers(struct weir_decider *d, struct weir_engine 
         else if (is_in_words(question))
             status = writer_open(engine, question, &d->writers[i], error);
         else
-            status = error_set(error, WEIR_ERR_UNSUPPORTED, "question %s: type %s is not answered yet", question->name,
-                               weir_question_type_name(question->type));
+            status = open_extractor(d, engine, i, error);
     }
     return status;
 }
@@ -53,8 +64,10 @@ enum weir_status weir_decider_open(struct weir_engine *engine, const struct weir
     d->task = task;
     d->n_questions = weir_task_question_count(task);
     d->writers = mem_zero(d->n_questions, sizeof(struct writer *));
+    d->extractors = mem_zero(d->n_questions, sizeof(struct extractor *));
     size_t labelled = 0;
-    enum weir_status status = d->writers ? open_writers(d, engine, &labelled, error) : error_nomem(error, "decider");
+    enum weir_status status =
+        d->writers && d->extractors ? open_writers(d, engine, &labelled, error) : error_nomem(error, "decider");
     if (!status && profile && !labelled)
         status =
             error_set(error, WEIR_ERR_REFUSED, "the task has no question with labels: there is no use for a profile");
@@ -72,8 +85,11 @@ void weir_decider_close(struct weir_decider **handle)
     struct weir_decider *d = *handle;
     if (!d) return;
     for (size_t i = 0; d->writers && i < d->n_questions; i++) writer_close(&d->writers[i]);
+    for (size_t i = 0; d->extractors && i < d->n_questions; i++) extractor_close(&d->extractors[i]);
+    extract_model_close(&d->model);
     weir_classifier_close(&d->classifier);
     free(d->writers);
+    free(d->extractors);
     free(d);
     *handle = NULL;
 }
@@ -96,6 +112,7 @@ size_t weir_decider_batch(const struct weir_decider *d)
 void weir_words_free(struct weir_words *words)
 {
     free(words->text);
+    free(words->fields);
     *words = (struct weir_words){.text = NULL};
 }
 
@@ -111,9 +128,12 @@ enum weir_status weir_decide(struct weir_decider *d, const struct weir_string *t
         words[i] = (struct weir_words){.text = NULL};
     }
     if (d->classifier) status = weir_classify(d->classifier, texts, count, decisions, probabilities, error);
-    for (size_t q = 0; !status && q < d->n_questions; q++)
+    for (size_t q = 0; !status && q < d->n_questions; q++) {
         if (d->writers[q])
             status = writer_answer(d->writers[q], texts, count, d->n_questions, decisions + q, words + q, error);
+        if (d->extractors[q])
+            status = extractor_answer(d->extractors[q], texts, count, d->n_questions, decisions + q, words + q, error);
+    }
     for (size_t i = 0; status && i < count * d->n_questions; i++) weir_words_free(&words[i]);
     return status;
 }

@@ -10,6 +10,15 @@
 static const char *const usual_texts[] = {"I", "my card", "A", "20", "\"", "(x)", "\xc3\xa9t\xc3\xa9"};
 enum { USUAL_TEXTS = sizeof usual_texts / sizeof *usual_texts };
 
+struct prompt_model prompt_model_of(const struct weir_engine *engine)
+{
+    const struct weir_tokenizer *tokenizer = engine->tokenizer;
+    struct prompt_model model = {.bos = weir_token_text(tokenizer, weir_tokenizer_bos(tokenizer)),
+                                 .eos = weir_token_text(tokenizer, weir_tokenizer_eos(tokenizer))};
+    (void)weir_gguf_as_string(weir_gguf_find(engine->gguf, "tokenizer.chat_template"), &model.source);
+    return model;
+}
+
 static enum weir_status copy_pieces(const struct template_piece *from, size_t count, struct weir_text_piece **out,
                                     struct weir_error *error)
 {

@@ -14,6 +14,12 @@
 #include "task/prompt.h"
 #include "tokenizer/resume.h"
 
+/* What a model's own prompts are made with: its chat template (empty: none) and how it spells BOS and EOS. */
+struct prompt_model {
+    struct weir_string source, bos, eos;
+};
+struct prompt_model prompt_model_of(const struct weir_engine *engine);
+
 struct prompt_tokens {
     const struct weir_tokenizer *tokenizer; /* not owned */
     struct resume_point point;              /* its settled ids are those of `shared` */

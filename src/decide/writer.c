@@ -6,12 +6,12 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/strbuf.h"
+#include "decide/row.h"
 #include "decide/split.h"
 #include "engine/session.h"
 
@@ -26,11 +26,8 @@ enum {
 
 static enum weir_status open_prompt(struct writer *w, struct weir_error *error)
 {
-    const struct weir_tokenizer *tokenizer = w->engine->tokenizer;
-    struct weir_string source = {0}, bos = weir_token_text(tokenizer, weir_tokenizer_bos(tokenizer)),
-                       eos = weir_token_text(tokenizer, weir_tokenizer_eos(tokenizer));
-    (void)weir_gguf_as_string(weir_gguf_find(w->engine->gguf, "tokenizer.chat_template"), &source);
-    enum weir_status status = prompt_build(w->question, NULL, source, bos, eos, &w->prompt, error);
+    struct prompt_model model = prompt_model_of(w->engine);
+    enum weir_status status = prompt_build(w->question, NULL, model.source, model.bos, model.eos, &w->prompt, error);
     if (!status) status = prompt_tokens_open(w->engine, &w->prompt, &w->tokens, error);
     if (!status) status = weir_session_open(w->engine, &w->root, error);
     const struct weir_tokens *shared = &w->tokens.shared;
@@ -160,13 +157,6 @@ static void add_effort(const struct job *job, struct weir_decision *decision, st
     decision->prefix_tokens += job->common;
 }
 
-static enum weir_status fail(struct weir_decision *decision, enum weir_status status, const char *text)
-{
-    *decision = (struct weir_decision){.status = status};
-    memcpy(decision->error, text, strnlen(text, sizeof decision->error - 1));
-    return WEIR_OK;
-}
-
 /* ---- map and reduce ---- */
 
 struct parts {
@@ -264,29 +254,17 @@ static enum weir_status answer_in_parts(struct writer *w, struct weir_string tex
     decision->latency_ms = (clock_seconds() - start) * 1e3;
     if (!status || status == WEIR_ERR_NOMEM) return status;
     weir_words_free(words);
-    return fail(decision, status, error->text);
+    return decision_fail(decision, status, error->text);
 }
 
 /* ---- rows ---- */
-
-static bool is_utf8(struct weir_string text)
-{
-    for (size_t at = 0; at < text.size;) {
-        utf8proc_int32_t point;
-        utf8proc_ssize_t n =
-            utf8proc_iterate((const utf8proc_uint8_t *)text.data + at, (utf8proc_ssize_t)(text.size - at), &point);
-        if (n <= 0) return false;
-        at += (size_t)n;
-    }
-    return true;
-}
 
 /* Texts that fit become jobs, jobs[n] for rows[n]; the others are answered in parts or fail here. */
 static enum weir_status gather(struct writer *w, struct weir_string text, struct job *job, bool *is_job,
                                struct weir_decision *decision, struct weir_words *words, struct weir_error *error)
 {
     *is_job = false;
-    if (!is_utf8(text)) return fail(decision, WEIR_ERR_FORMAT, "the text is not UTF-8");
+    if (!text_is_utf8(text)) return decision_fail(decision, WEIR_ERR_FORMAT, "the text is not UTF-8");
     struct weir_string trimmed = prompt_trim(text);
     struct weir_tokens tokens = {0};
     enum weir_status status = prompt_tokens_of_row(&w->tokens, trimmed, &tokens, error);
@@ -299,13 +277,13 @@ static enum weir_status gather(struct writer *w, struct weir_string text, struct
     size_t need = need_of(w, &tokens);
     weir_tokens_free(&tokens);
     if (status == WEIR_ERR_NOMEM) return status;
-    if (status) return fail(decision, status, error->text);
+    if (status) return decision_fail(decision, status, error->text);
     if (w->question->too_long == WEIR_TOO_LONG_MAP_REDUCE) return answer_in_parts(w, trimmed, decision, words, error);
     (void)error_set(error, WEIR_ERR_TOO_LONG, "prompt and answer take up to %zu tokens, the context has %u%s", need,
                     w->engine->ctx_tokens,
                     w->question->type == WEIR_QUESTION_SUMMARIZE ? " (`too_long: map_reduce` summarises in parts)"
                                                                  : "");
-    return fail(decision, WEIR_ERR_TOO_LONG, error->text);
+    return decision_fail(decision, WEIR_ERR_TOO_LONG, error->text);
 }
 
 enum weir_status writer_answer(struct writer *w, const struct weir_string *texts, size_t count, size_t stride,

@@ -199,6 +199,18 @@ static enum weir_status split(struct template_output *out, struct prompt *prompt
     return WEIR_OK;
 }
 
+/* The user's turn of an extraction, or the whole of a plain prompt. */
+static enum weir_status extract_turn(const struct weir_question *question, struct weir_string schema, bool has_template,
+                                     struct strbuf *out)
+{
+    enum weir_status status = strbuf_printf(out,
+                                            "%s\n\nAnswer with one JSON value of this schema. Copy values from the "
+                                            "text; null is for what it does not say.\n",
+                                            question->instructions);
+    if (!status) status = strbuf_add(out, schema.data, schema.size);
+    return status ? status : strbuf_printf(out, "\n\nText:\n%s%s", MARK, has_template ? "" : "\n\nJSON:");
+}
+
 static enum weir_status fill_turn(const struct weir_question *question, const char *const *codes, bool has_template,
                                   struct strbuf *turn, struct weir_error *error)
 {
@@ -211,26 +223,46 @@ static enum weir_status fill_turn(const struct weir_question *question, const ch
     return error_set(error, status, "question %s: the prompt: %s", question->name, weir_status_text(status));
 }
 
-enum weir_status prompt_build(const struct weir_question *question, const char *const *codes, struct weir_string source,
-                              struct weir_string bos, struct weir_string eos, struct prompt *out,
-                              struct weir_error *error)
+/* The whole prompt around a turn. */
+static enum weir_status surround(const struct strbuf *turn, struct weir_string source, struct weir_string bos,
+                                 struct weir_string eos, struct prompt *out, struct weir_error *error)
 {
     bool has_template = source.size > 0;
-    if (question->type == WEIR_QUESTION_EXTRACT)
-        return error_set(error, WEIR_ERR_INVALID, "question %s: it has no labels to choose from", question->name);
-    struct strbuf turn = STRBUF_MAX(PROMPT_BYTES_MAX);
     struct template_output output = {0};
-    enum weir_status status = fill_turn(question, codes, has_template, &turn, error);
-    if (!status)
-        status = has_template ? render(source, bos, eos, &turn, &output, error) : plain_output(&turn, &output, error);
+    enum weir_status status =
+        has_template ? render(source, bos, eos, turn, &output, error) : plain_output(turn, &output, error);
     if (!status) status = split(&output, out, error);
     if (!status) {
         out->has_template = has_template;
         out->answer_lead = has_template ? "" : " ";
     }
     template_output_free(&output);
+    return status;
+}
+
+enum weir_status prompt_build(const struct weir_question *question, const char *const *codes, struct weir_string source,
+                              struct weir_string bos, struct weir_string eos, struct prompt *out,
+                              struct weir_error *error)
+{
+    if (question->type == WEIR_QUESTION_EXTRACT)
+        return error_set(error, WEIR_ERR_INVALID, "question %s: it has no labels to choose from", question->name);
+    struct strbuf turn = STRBUF_MAX(PROMPT_BYTES_MAX);
+    enum weir_status status = fill_turn(question, codes, source.size > 0, &turn, error);
+    if (!status) status = surround(&turn, source, bos, eos, out, error);
     strbuf_free(&turn);
     return status;
+}
+
+enum weir_status prompt_build_extract(const struct weir_question *question, struct weir_string schema,
+                                      struct weir_string source, struct weir_string bos, struct weir_string eos,
+                                      struct prompt *out, struct weir_error *error)
+{
+    struct strbuf turn = STRBUF_MAX(PROMPT_BYTES_MAX);
+    enum weir_status status = extract_turn(question, schema, source.size > 0, &turn);
+    status = status ? error_set(error, status, "the prompt: %s", weir_status_text(status))
+                    : surround(&turn, source, bos, eos, out, error);
+    strbuf_free(&turn);
+    return status ? error_prefix(error, status, "question %s", question->name) : WEIR_OK;
 }
 
 void prompt_free(struct prompt *prompt)

@@ -10,6 +10,8 @@
  * A question that is answered in words (summarize, generate) has no labels: the turn is INSTRUCTIONS \n\n Text: \n TEXT, and the plain
  * format ends in "Summary:" or "Answer:"; or the turn is what the task's own template makes of instructions and text.
  *
+ * A question of type extract shows its JSON Schema between the instructions and the text; its plain format ends in "JSON:".
+ *
  * The row's text is meant without white space around it (prompt_trim): then the prompt is the same bytes whether or not
  * the template trims the turn. */
 #ifndef WEIR_TASK_PROMPT_H
@@ -34,6 +36,11 @@ struct prompt {
 enum weir_status prompt_build(const struct weir_question *question, const char *const *codes, struct weir_string source,
                               struct weir_string bos, struct weir_string eos, struct prompt *out,
                               struct weir_error *error) WEIR_MUST_USE;
+
+/* As prompt_build, for a question of type extract: `schema` is JSON. */
+enum weir_status prompt_build_extract(const struct weir_question *question, struct weir_string schema,
+                                      struct weir_string source, struct weir_string bos, struct weir_string eos,
+                                      struct prompt *out, struct weir_error *error) WEIR_MUST_USE;
 void prompt_free(struct prompt *prompt); /* accepts a zeroed one */
 
 /* The text without the white space around it (Unicode's), inside the same bytes. */

@@ -102,7 +102,7 @@ enum weir_status task_read_root(struct task_reader *r) WEIR_MUST_USE;
 
 /* The keys of a question, wherever it stands; task_read_question turns them into *question. */
 struct task_question_fields {
-    const yaml_node_t *type, *own_instructions, *labels, *levels, *none_of_these, *multi, *scoring, *schema,
+    const yaml_node_t *type, *own_instructions, *labels, *levels, *none_of_these, *multi, *scoring, *schema, *lenient,
         *max_tokens, *too_long, *template_text;
 };
 enum weir_status task_read_question(struct task_reader *r, const yaml_node_t *at, const char *name,

@@ -43,7 +43,8 @@ static enum weir_status check_keys_of_type(const struct question_reader *q)
                  {"multi", f->multi, BIT(CHOICE), 0},
                  {"scoring", f->scoring, labelled | BIT(SCORE), 0},
                  {"schema", f->schema, BIT(EXTRACT), BIT(EXTRACT)},
-                 {"max_tokens", f->max_tokens, BIT(SUMMARIZE) | BIT(GENERATE), 0},
+                 {"lenient", f->lenient, BIT(EXTRACT), 0},
+                 {"max_tokens", f->max_tokens, BIT(EXTRACT) | BIT(SUMMARIZE) | BIT(GENERATE), 0},
                  {"too_long", f->too_long, BIT(SUMMARIZE), 0},
                  {"template", f->template_text, BIT(SUMMARIZE) | BIT(GENERATE), 0}};
     const unsigned type = 1u << q->question->type;
@@ -241,6 +242,7 @@ static enum weir_status read_values(struct question_reader *q)
                   {{"multi", TASK_BOOL, offsetof(struct weir_question, multi), NULL}, f->multi},
                   {{"scoring", TASK_WORD, offsetof(struct weir_question, scoring), SCORING_WORDS}, f->scoring},
                   {{"schema", TASK_TEXT, offsetof(struct weir_question, schema), NULL}, f->schema},
+                  {{"lenient", TASK_BOOL, offsetof(struct weir_question, lenient), NULL}, f->lenient},
                   {{"max_tokens", TASK_COUNT, offsetof(struct weir_question, max_tokens), NULL}, f->max_tokens},
                   {{"too_long", TASK_WORD, offsetof(struct weir_question, too_long), TOO_LONG_WORDS}, f->too_long},
                   {{"template", TASK_TEXT, offsetof(struct weir_question, template_text), NULL}, f->template_text}};
@@ -265,7 +267,8 @@ enum weir_status task_read_question(struct task_reader *r, const yaml_node_t *at
     enum weir_status status = task_read_word(r, fields->type, "type", TYPE_WORDS, &type);
     if (status) return status;
     question->type = (enum weir_question_type)type;
-    if (question->type == WEIR_QUESTION_SUMMARIZE || question->type == WEIR_QUESTION_GENERATE)
+    if (question->type == WEIR_QUESTION_EXTRACT || question->type == WEIR_QUESTION_SUMMARIZE ||
+        question->type == WEIR_QUESTION_GENERATE)
         question->max_tokens = 256;
     status = check_keys_of_type(&q);
     if (!status) status = read_values(&q);
@@ -285,6 +288,7 @@ static enum weir_status read_named_question(struct task_reader *r, const yaml_no
         QUESTION_KEY(multi),
         QUESTION_KEY(scoring),
         QUESTION_KEY(schema),
+        QUESTION_KEY(lenient),
         QUESTION_KEY(max_tokens),
         QUESTION_KEY(too_long),
         {"template", TASK_NODE, offsetof(struct task_question_fields, template_text), NULL}};

@@ -133,7 +133,8 @@ static void what_cannot_be_opened(void **state)
         const char *task, *part;
         enum weir_status status;
     } cases[] = {
-        {"task: t\ninstructions: R.\ntype: extract\nschema: s\n", "extract is not answered yet", WEIR_ERR_UNSUPPORTED},
+        {"task: t\ninstructions: R.\ntype: extract\nschema: no/such.json\n", "question t: no/such.json",
+         WEIR_ERR_NOT_FOUND},
         {"task: t\ninstructions: R.\ntype: summarize\nmax_tokens: 150\n", "the answer up to 150, the context has 160",
          WEIR_ERR_TOO_LONG},
         {"task: t\ninstructions: R.\ntype: generate\ntemplate: x\n", "drops or changes", WEIR_ERR_UNSUPPORTED}};

@@ -72,8 +72,6 @@ class Decide(ProgramTest):
         task = self.path("t.yaml", MIXED)
         rows = self.path("in.jsonl", jsonl(ROWS))
         self.assertIn(b"weir decide", self.weir("classify", "-t", task, "-m", MODEL, rows, status=REFUSED).stderr)
-        extract = self.path("e.yaml", "task: e\ninstructions: R.\ntype: extract\nschema: s.json\n")
-        self.weir("decide", "-t", extract, "-m", MODEL, rows, status=REFUSED)
         self.weir("decide", "-m", MODEL, rows, status=USAGE)
         (error,) = [json.loads(line) for line in
                     self.weir("decide", "-t", task, "-m", MODEL, self.path("bad.jsonl", "nonsense\n"), status=ROW_ERRORS).stdout.splitlines()]

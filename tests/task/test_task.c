@@ -139,7 +139,7 @@ static void every_type_is_read(void **state)
                   "  known: {type: yesno, labels: {yes: we know them, no: a stranger}}\n"
                   "  desk: {type: route, labels: {sales: {description: wants to buy, to: 'mailto:s'},"
                   " help: {to: h}}}\n"
-                  "  who: {type: extract, schema: who.json}\n"
+                  "  who: {type: extract, schema: who.json, lenient: true}\n"
                   "  short: {type: summarize, max_tokens: 99, too_long: map_reduce}\n"
                   "  reply: {type: generate, template: 'Q: {{ text }}'}\n"
                   "  topics: {type: choice, multi: true, labels: {a: , b: about b}}\n");
@@ -161,6 +161,8 @@ static void every_type_is_read(void **state)
     assert_string_equal(desk->labels[1].description, "");
     assert_string_equal(weir_task_question(task, 5)->schema, "who.json");
     assert_int_equal(weir_task_question(task, 5)->n_labels, 0);
+    assert_int_equal(weir_task_question(task, 5)->max_tokens, 256);
+    assert_true(weir_task_question(task, 5)->lenient);
     assert_int_equal(weir_task_question(task, 6)->max_tokens, 99);
     assert_int_equal(weir_task_question(task, 6)->too_long, WEIR_TOO_LONG_MAP_REDUCE);
     assert_int_equal(weir_task_question(task, 7)->max_tokens, 256);
@@ -199,7 +201,7 @@ static const struct bad BAD[] = {
     {"task: t\ntype: choice\n" AB, "t.yaml:1:1: question `t` lacks `instructions`, and so does the task"},
     {"task: t\ninstructions: x\nquestions:\n  category:\n    type: choice\n    labels: [a, b]\n    lables: [a]\n",
      "t.yaml:7:5: unknown key `lables` in question `category` (expected type, instructions, labels, levels, "
-     "none_of_these, multi, scoring, schema, max_tokens, too_long, template)"},
+     "none_of_these, multi, scoring, schema, lenient, max_tokens, too_long, template)"},
     {CHOICE AB "gate: {max_eror: 1}\n",
      "t.yaml:5:8: unknown key `max_eror` in gate (expected accept, max_error, confidence, per_class, never_escalate, "
      "always_escalate, check_share, max_local_tokens)"},
