@@ -99,7 +99,8 @@ void extract_scratch_free(struct extract_scratch *s)
 /* Tokens come in the order of their bytes, or are few: a group is among the last ones, or missed without harm. */
 static struct extract_group *find_group(struct extract_scratch *s, struct weir_string bytes)
 {
-    for (size_t i = s->n_groups; i-- > 0 && s->n_groups - i <= GROUPS_LOOKED_AT;) {
+    size_t first = s->n_groups > GROUPS_LOOKED_AT ? s->n_groups - GROUPS_LOOKED_AT : 0;
+    for (size_t i = first; i < s->n_groups; i++) {
         struct weir_string *other = &s->groups[i].bytes;
         if (other->size == bytes.size && (!bytes.size || !memcmp(other->data, bytes.data, bytes.size)))
             return &s->groups[i];

@@ -138,11 +138,11 @@ struct round {
     struct filling *fillings[ROWS_AT_ONCE];
     struct pass_item items[ROWS_AT_ONCE];
     size_t count;
+    float *logits; /* [ROWS_AT_ONCE, n_vocab] */
 };
 
 /* The rows that have something to evaluate: their prompts first, then what each choice leaves pending. */
-static void gather(struct filling *fillings, size_t count, bool is_first, size_t n_vocab, float *logits,
-                   struct round *round)
+static void gather(struct filling *fillings, size_t count, bool is_first, size_t n_vocab, struct round *round)
 {
     round->count = 0;
     for (size_t i = 0; i < count; i++) {
@@ -153,7 +153,7 @@ static void gather(struct filling *fillings, size_t count, bool is_first, size_t
         round->items[round->count] = (struct pass_item){.session = f->session,
                                                         .ids = ids->ids + from,
                                                         .count = ids->count - from,
-                                                        .logits = logits + round->count * n_vocab};
+                                                        .logits = round->logits + round->count * n_vocab};
         round->fillings[round->count++] = f;
     }
 }
@@ -186,9 +186,9 @@ static enum weir_status fill_in(struct extractor *x, struct filling *fillings, s
         status = start(x, &fillings[i], error);
         fillings[i].end = clock_seconds();
     }
+    struct round round = {.logits = logits};
     for (bool is_first = true; !status; is_first = false) {
-        struct round round;
-        gather(fillings, count, is_first, n_vocab, logits, &round);
+        gather(fillings, count, is_first, n_vocab, &round);
         if (!round.count) break;
         status = pass_run_all(x->engine, round.items, round.count, error);
         if (status) break;
