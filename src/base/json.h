@@ -58,8 +58,8 @@ struct json_decimal {
     int64_t exponent;
 };
 
-/* false: no memory, or an exponent beyond +-10^9. */
-bool json_decimal(struct arena *arena, struct json_text lexeme, struct json_decimal *out);
+/* WEIR_ERR_NOMEM; WEIR_ERR_LIMIT: an exponent beyond +-10^9. */
+enum weir_status json_decimal(struct arena *arena, struct json_text lexeme, struct json_decimal *out) WEIR_MUST_USE;
 int json_decimal_compare(const struct json_decimal *a, const struct json_decimal *b); /* <0, 0, >0 */
 
 /* Appends the pointer (RFC 6901) of `value` to text[0..size), cut there; returns text. */

@@ -43,10 +43,10 @@ static bool read_exponent(struct json_text text, int64_t *out)
     return true;
 }
 
-bool json_decimal(struct arena *arena, struct json_text lexeme, struct json_decimal *out)
+enum weir_status json_decimal(struct arena *arena, struct json_text lexeme, struct json_decimal *out)
 {
     char *digits = arena_zero(arena, lexeme.size + 1, 1);
-    if (!digits) return false;
+    if (!digits) return WEIR_ERR_NOMEM;
     size_t count = 0, i = 0;
     int64_t fraction = 0, exponent = 0;
     bool after_point = false;
@@ -58,7 +58,7 @@ bool json_decimal(struct arena *arena, struct json_text lexeme, struct json_deci
         if (count || c != '0') digits[count++] = c;
     }
     if (i < lexeme.size && !read_exponent((struct json_text){lexeme.data + i + 1, lexeme.size - i - 1}, &exponent))
-        return false;
+        return WEIR_ERR_LIMIT;
     exponent -= fraction;
     while (count && digits[count - 1] == '0') {
         count--;
@@ -66,7 +66,7 @@ bool json_decimal(struct arena *arena, struct json_text lexeme, struct json_deci
     }
     *out = (struct json_decimal){
         .negative = count && lexeme.data[0] == '-', .digits = digits, .count = count, .exponent = count ? exponent : 0};
-    return true;
+    return WEIR_OK;
 }
 
 static int compare_magnitude(const struct json_decimal *a, const struct json_decimal *b)
@@ -88,8 +88,8 @@ static bool numbers_equal(struct json_text a, struct json_text b)
 {
     struct arena arena = {0};
     struct json_decimal x, y;
-    bool equal = json_decimal(&arena, a, &x) && json_decimal(&arena, b, &y) ? json_decimal_compare(&x, &y) == 0
-                                                                            : json_text_equal(a, b);
+    bool equal = !json_decimal(&arena, a, &x) && !json_decimal(&arena, b, &y) ? json_decimal_compare(&x, &y) == 0
+                                                                              : json_text_equal(a, b);
     arena_free(&arena);
     return equal;
 }

@@ -227,11 +227,10 @@ enum weir_status keyword_count(struct compiler *c, const struct json_value *keyw
 {
     struct arena_mark mark = arena_mark(c->scratch);
     struct json_decimal value = {.negative = true};
-    bool is_read = keyword->kind == JSON_NUMBER && json_decimal(c->scratch, keyword->source, &value);
-    if (keyword->kind == JSON_NUMBER && !is_read && !memchr(keyword->source.data, 'e', keyword->source.size) &&
-        !memchr(keyword->source.data, 'E', keyword->source.size))
-        return compile_no_room(c); /* without an exponent only memory can fail */
-    bool good = is_read && !value.negative && value.exponent >= 0 && (int64_t)value.count + value.exponent <= 15;
+    enum weir_status status =
+        keyword->kind == JSON_NUMBER ? json_decimal(c->scratch, keyword->source, &value) : WEIR_ERR_FORMAT;
+    if (status == WEIR_ERR_NOMEM) return compile_no_room(c);
+    bool good = !status && !value.negative && value.exponent >= 0 && (int64_t)value.count + value.exponent <= 15;
     uint64_t count = 0;
     for (size_t i = 0; good && i < value.count; i++) count = count * 10 + (uint64_t)(value.digits[i] - '0');
     for (int64_t e = 0; good && e < value.exponent; e++) count *= 10;

@@ -237,8 +237,10 @@ enum weir_status number_compare(const struct dfa_maker *maker, struct json_text 
 {
     struct arena_mark mark = arena_mark(maker->scratch);
     struct bound b = {.wanted = wanted};
-    enum weir_status status = WEIR_ERR_LIMIT;
-    if (json_decimal(maker->scratch, bound, &b.value) && b.value.count <= NUMBER_DIGITS_MAX) {
+    enum weir_status status = json_decimal(maker->scratch, bound, &b.value);
+    bool is_read = !status;
+    if (is_read) status = WEIR_ERR_LIMIT;
+    if (is_read && b.value.count <= NUMBER_DIGITS_MAX) {
         b.high = b.value.count ? b.value.exponent + (int64_t)b.value.count : 0;
         if (b.high <= NUMBER_EXPONENT_MAX && b.high >= -NUMBER_EXPONENT_MAX) status = compare_explore(maker, &b, out);
     }
@@ -354,8 +356,10 @@ enum weir_status number_multiple(const struct dfa_maker *maker, struct json_text
     struct arena_mark mark = arena_mark(maker->scratch);
     struct json_decimal value;
     struct multiple m = {.wanted = wanted};
-    enum weir_status status = WEIR_ERR_LIMIT;
-    if (json_decimal(maker->scratch, divisor, &value) && read_divisor(&value, &m)) {
+    enum weir_status status = json_decimal(maker->scratch, divisor, &value);
+    bool is_read = !status;
+    if (is_read) status = WEIR_ERR_LIMIT;
+    if (is_read && read_divisor(&value, &m)) {
         uint64_t power = 1 % m.modulus; /* 10^places modulo the modulus: 0 when 1 is a multiple */
         for (uint32_t i = 0; i < m.places; i++) power = power * 10 % m.modulus;
         m.any_power = power == 0;

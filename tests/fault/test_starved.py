@@ -67,6 +67,13 @@ class Starved(ProgramTest):
         self.weir("tune", "-q", "--folds", "2", "-t", self.task, "-m", MODEL, "-o", profile, self.rows)
         self.check("classify", "-q", "-t", self.task, "-m", MODEL, "-p", profile, self.rows)
 
+    def test_extract(self):
+        self.path("s.json", json.dumps({"type": "object", "additionalProperties": False, "properties": {
+            "who": {"type": "string", "maxLength": 4}, "kind": {"enum": ["car", "cart", None]}, "n": {"type": "integer", "maximum": 20}}}))
+        task = self.path("e.yaml", "task: facts\ninstructions: Read.\ntype: extract\nschema: s.json\n")
+        rows = self.path("few.jsonl", "".join(json.dumps({"id": str(i), "text": text}) + "\n" for i, text in enumerate(TEXTS["car"])))
+        self.check("decide", "-q", "-t", task, "-m", MODEL, rows)
+
     def test_tune(self):
         self.check("tune", "-q", "--folds", "2", "-t", self.task, "-m", MODEL, "-o", self.folder / "p.profile", self.rows,
                    compares=False)
