@@ -29,7 +29,8 @@ enum {
     WEIR_TASK_LABELS_MIN = 2,
     WEIR_TASK_LABELS_MAX = 255,
     WEIR_TASK_LEVELS_MAX = 10,
-    WEIR_TASK_TIERS_MAX = 8
+    WEIR_TASK_TIERS_MAX = 8,
+    WEIR_TASK_CONCURRENCY_MAX = 1024
 };
 
 enum weir_question_type {
@@ -78,13 +79,48 @@ struct weir_question {
 
 enum weir_tier_kind { WEIR_TIER_GGUF, WEIR_TIER_OPENAI, WEIR_TIER_ANTHROPIC, WEIR_TIER_DECISIONS, WEIR_TIER_SYSTEMONE };
 
+/* Micro-dollars per million tokens, so that $0.042 is 42000: whole numbers from file to bill. */
+struct weir_price_rates {
+    int64_t input;
+    int64_t cached;      /* input that the provider reads from its cache */
+    int64_t cache_write; /* input that it also writes there */
+    int64_t output;
+};
+
+struct weir_price {
+    struct weir_price_rates rates;
+    uint32_t long_above_tokens;         /* more tokens of input than this are billed, with all the rest, at ... */
+    struct weir_price_rates long_rates; /* ... these rates; 0: there are no such */
+};
+
+/* Where a tier's key is. */
+enum weir_key_source {
+    WEIR_KEY_DEFAULT,   /* the environment variable that the provider's own client reads; none on a loopback address */
+    WEIR_KEY_ENV,       /* an environment variable */
+    WEIR_KEY_FILE,      /* a file that only its owner may read */
+    WEIR_KEY_CREDENTIAL /* a file of that name in $CREDENTIALS_DIRECTORY (systemd) */
+};
+
+/* The fields from `url` on are of tiers asked over HTTP and keep their defaults for gguf. */
 struct weir_tier_spec {
     const char *name;
     enum weir_tier_kind kind;
     const char *model;   /* a path or a model's name, as written */
     const char *profile; /* gguf: path of the profile as written; "" when there is none */
-    uint32_t timeout_ms;
+    uint32_t timeout_ms; /* of a request, all its attempts together */
     uint32_t concurrency;
+    const char *url; /* what the provider's own client calls its base URL; "" for the provider's own */
+    enum weir_key_source key_source;
+    const char *key_name; /* of the variable, file (as written) or credential; "" for WEIR_KEY_DEFAULT */
+    bool has_price;
+    struct weir_price price;
+    uint32_t requests_per_minute; /* 0: not limited here */
+    uint32_t tokens_per_minute;   /* 0: not limited here */
+    uint32_t max_tokens;          /* of an answer */
+    bool stream;
+    bool logprobs; /* openai: ask for log-probabilities as confidence */
+    const char
+        *effort; /* openai, anthropic: how much to reason, in the provider's words; "" to leave it to the provider */
 };
 
 enum weir_gate_accept { WEIR_ACCEPT_CERTIFIED };

@@ -100,6 +100,10 @@ const yaml_node_t *task_node_value(struct task_reader *r, const yaml_node_t *map
 /* The whole document into r->task, checked. */
 enum weir_status task_read_root(struct task_reader *r) WEIR_MUST_USE;
 
+/* One entry of `tiers`, with its defaults. */
+enum weir_status task_read_tier(struct task_reader *r, const yaml_node_t *node, size_t index,
+                                struct weir_tier_spec *out) WEIR_MUST_USE;
+
 /* The keys of a question, wherever it stands; task_read_question turns them into *question. */
 struct task_question_fields {
     const yaml_node_t *type, *own_instructions, *labels, *levels, *none_of_these, *multi, *scoring, *schema, *lenient,

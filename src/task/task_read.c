@@ -1,4 +1,4 @@
-/* The keys of a task file outside its questions: task, tiers, gate, budget, privacy. Defaults are set in task.c. */
+/* The keys of a task file outside its questions and each tier: task, tiers, gate, budget, privacy. Defaults are set in task.c. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +8,6 @@
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-static const char *const TIER_KINDS[] = {"gguf", "openai", "anthropic", "decisions", "systemone", NULL};
 static const char *const ACCEPT_WORDS[] = {"certified", NULL};
 static const char *const EXHAUSTED_WORDS[] = {"abstain", "queue", NULL};
 static const char *const EGRESS_WORDS[] = {"never", "redacted", "allow", NULL};
@@ -17,40 +16,6 @@ static const char *const REDACT_WORDS[] = {"email", "phone", "card", "iban", "ip
 static enum weir_status fail_missing(struct task_reader *r, const yaml_node_t *node, const char *key, const char *what)
 {
     return task_fail(r, node, WEIR_ERR_FORMAT, "%s lacks `%s`", what, key);
-}
-
-struct tier_fields {
-    struct weir_tier_spec tier;
-    const yaml_node_t *kind;
-};
-
-static enum weir_status read_tier(struct task_reader *r, const yaml_node_t *node, size_t index,
-                                  struct weir_tier_spec *out)
-{
-    static const struct task_key keys[] = {
-        {"name", TASK_NAME, offsetof(struct tier_fields, tier.name), NULL},
-        {"kind", TASK_NODE, offsetof(struct tier_fields, kind), NULL},
-        {"model", TASK_TEXT, offsetof(struct tier_fields, tier.model), NULL},
-        {"profile", TASK_TEXT, offsetof(struct tier_fields, tier.profile), NULL},
-        {"timeout_ms", TASK_COUNT, offsetof(struct tier_fields, tier.timeout_ms), NULL},
-        {"concurrency", TASK_COUNT, offsetof(struct tier_fields, tier.concurrency), NULL}};
-    char what[32];
-    (void)snprintf(what, sizeof what, "tier %zu", index + 1);
-    struct tier_fields fields = {.tier = {.profile = "", .timeout_ms = 20000, .concurrency = 8}};
-    struct weir_tier_spec *tier = &fields.tier;
-    unsigned kind;
-    enum weir_status status = task_read_mapping(r, node, what, keys, COUNT(keys), &fields);
-    if (status) return status;
-    if (!tier->name) return fail_missing(r, node, "name", what);
-    if (!fields.kind) return fail_missing(r, node, "kind", what);
-    if (!tier->model || !*tier->model) return fail_missing(r, node, "model", what);
-    status = task_read_word(r, fields.kind, "kind", TIER_KINDS, &kind);
-    if (status) return status;
-    tier->kind = (enum weir_tier_kind)kind;
-    if (*tier->profile && tier->kind != WEIR_TIER_GGUF)
-        return task_fail(r, node, WEIR_ERR_FORMAT, "%s: only a tier of kind gguf has a `profile`", what);
-    *out = *tier;
-    return WEIR_OK;
 }
 
 static enum weir_status read_tiers(struct task_reader *r, const yaml_node_t *node)
@@ -66,7 +31,7 @@ static enum weir_status read_tiers(struct task_reader *r, const yaml_node_t *nod
     if (!task->tiers) return error_nomem(r->error, "tiers");
     for (size_t i = 0; i < count; i++) {
         const yaml_node_t *item = task_node_item(r, node, i);
-        enum weir_status status = read_tier(r, item, i, &task->tiers[i]);
+        enum weir_status status = task_read_tier(r, item, i, &task->tiers[i]);
         if (status) return status;
         for (size_t j = 0; j < i; j++) {
             if (strcmp(task->tiers[i].name, task->tiers[j].name) == 0)
