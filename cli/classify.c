@@ -13,13 +13,14 @@
 #include "engine_args.h"
 #include "output.h"
 #include "parts.h"
+#include "prior.h"
 #include "progress.h"
 #include "source.h"
 #include "tally.h"
 #include "weir/classify.h"
 #include "weir/input.h"
 
-enum { KEY_SUMMARY = 512, KEY_DETAILS, KEY_HEAD, KEY_QUESTION, KEY_ZERO_SHOT, KEY_ACCEPT };
+enum { KEY_SUMMARY = 512, KEY_DETAILS, KEY_HEAD, KEY_QUESTION, KEY_ZERO_SHOT, KEY_ACCEPT, KEY_PRIOR };
 
 static const struct argp_option options[] = {
     {"task", 't', "TASK.yaml", 0, "Task file", 0},
@@ -29,6 +30,7 @@ static const struct argp_option options[] = {
     {"head", KEY_HEAD, "HEAD", 0, "Head of the profile: ngram, hidden or both (default: the profile's choice)", 0},
     {"accept", KEY_ACCEPT, "RULE", 0,
      "Which answers are accepted: all, certified (by the profile's certificate), or a probability (default: all)", 0},
+    {"prior", KEY_PRIOR, "FILE", 0, PRIOR_DOC, 0},
     {"output", 'o', "OUT.jsonl", 0, "Where to write (default: standard output)", 0},
     {"summary", KEY_SUMMARY, "F.json", 0, "Where to write counts, speed and, for labelled rows, measures", 0},
     {"details", KEY_DETAILS, "F.json", 0, "The same with what `weir report' prints beside it: tokens, head, threads",
@@ -41,7 +43,7 @@ static const struct argp_option options[] = {
 struct arguments {
     struct source source;
     struct parts_request request;
-    const char *out, *summary, *details, *question;
+    const char *out, *summary, *details, *question, *prior;
     struct acceptance acceptance;
     enum weir_head_kind head; /* WEIR_HEAD_KINDS: the profile's choice */
     bool is_quiet;
@@ -121,6 +123,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_ACCEPT:
         accept_option(state, text, &args->acceptance);
         return 0;
+    case KEY_PRIOR:
+        args->prior = text;
+        return 0;
     case KEY_QUESTION:
         args->question = text;
         return 0;
@@ -173,7 +178,8 @@ static int open_classifier(struct run *run)
     if (status) return status;
     if (weir_classifier_open(run->parts.engine, run->parts.task, run->parts.profile, &run->classifier, &error))
         return cli_fail(&error);
-    if (run->args->head == WEIR_HEAD_KINDS) return CLI_DONE;
+    if (run->args->prior) status = prior_set(run->classifier, &run->args->source, run->args->prior);
+    if (status || run->args->head == WEIR_HEAD_KINDS) return status;
     if (!run->parts.profile) return cli_say(CLI_USAGE, "--head needs a profile (-p)");
     if (weir_classifier_use_head(run->classifier, run->args->head, &error)) return cli_fail(&error);
     return CLI_DONE;

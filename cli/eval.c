@@ -8,14 +8,25 @@
 
 #include "cli.h"
 #include "engine_args.h"
+#include "eval_calibration.h"
 #include "eval_report.h"
 #include "labelled.h"
 #include "output.h"
 #include "parts.h"
+#include "prior.h"
 #include "progress.h"
 #include "source.h"
 
-enum { KEY_JSON = 512, KEY_QUESTION, KEY_ZERO_SHOT, KEY_REQUIRE, REQUIREMENTS_MAX = 32 };
+enum {
+    KEY_JSON = 512,
+    KEY_QUESTION,
+    KEY_ZERO_SHOT,
+    KEY_REQUIRE,
+    KEY_CALIBRATION,
+    KEY_ROTATIONS,
+    KEY_PRIOR,
+    REQUIREMENTS_MAX = 32
+};
 
 static const struct argp_option options[] = {
     {"task", 't', "TASK.yaml", 0, "Task file", 0},
@@ -29,6 +40,14 @@ static const struct argp_option options[] = {
      "difference, "
      "difference_low, coverage (at 5 % error), rows_per_s, p50_ms, p99_ms. May be given several times",
      0},
+    {"calibration", KEY_CALIBRATION, 0, 0,
+     "Also measure every step of calibration on these rows: orders of the labels, label priors and, with a profile, "
+     "the "
+     "head before and after",
+     0},
+    {"rotations", KEY_ROTATIONS, "N", 0,
+     "Orders of the labels that --calibration averages over (default: four, or as many as there are labels)", 0},
+    {"prior", KEY_PRIOR, "FILE", 0, PRIOR_DOC, 0},
     {"question", KEY_QUESTION, "NAME", 0, "Question that the rows' labels belong to (default: the first)", 0},
     {"threads", 'j', "N", 0, "Threads (default: the CPUs this process may use)", 0},
     {"quiet", 'q', 0, 0, "No progress", 0},
@@ -37,7 +56,9 @@ static const struct argp_option options[] = {
 struct arguments {
     struct source source;
     struct parts_request request;
-    const char *json, *question;
+    const char *json, *question, *prior;
+    size_t rotations; /* 0: the library's default */
+    bool shows_calibration;
     const char *requirements[REQUIREMENTS_MAX];
     size_t n_requirements;
     bool is_quiet;
@@ -48,6 +69,14 @@ static void require_option(struct argp_state *state, const char *text, struct ar
     if (!eval_is_requirement(text)) argp_error(state, "'%s' is not a requirement such as accuracy>=0.9", text);
     if (args->n_requirements == REQUIREMENTS_MAX) argp_error(state, "more than %d requirements", REQUIREMENTS_MAX);
     args->requirements[args->n_requirements++] = text;
+}
+
+static size_t rotations_option(struct argp_state *state, const char *text)
+{
+    long value = 0;
+    if (!cli_number(text, 1, WEIR_TASK_LABELS_MAX, &value))
+        argp_error(state, "'%s' is not a number of rotations (1..%d)", text, WEIR_TASK_LABELS_MAX);
+    return (size_t)value;
 }
 
 static unsigned threads_option(struct argp_state *state, const char *text)
@@ -83,6 +112,15 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_REQUIRE:
         require_option(state, text, args);
         return 0;
+    case KEY_CALIBRATION:
+        args->shows_calibration = true;
+        return 0;
+    case KEY_ROTATIONS:
+        args->rotations = rotations_option(state, text);
+        return 0;
+    case KEY_PRIOR:
+        args->prior = text;
+        return 0;
     case KEY_QUESTION:
         args->question = text;
         return 0;
@@ -97,6 +135,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         source_check(&args->source, args->request.task, state);
         if (args->request.no_profile && args->request.profile)
             argp_error(state, "--zero-shot leaves no use for a profile");
+        if (args->rotations && !args->shows_calibration) argp_error(state, "--rotations goes with --calibration");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -126,6 +165,7 @@ struct run {
     struct answers local, floor, majority;
     struct weir_classifier *classifier;
     struct eval_result result;
+    struct calibration_steps steps;
 };
 
 static int open_run(struct run *run)
@@ -140,6 +180,8 @@ static int open_run(struct run *run)
         return cli_say(CLI_REFUSED, "question '%s' has no labels to measure", run->question->name);
     if (weir_classifier_open(run->parts.engine, run->parts.task, run->parts.profile, &run->classifier, &error))
         return cli_fail(&error);
+    if (run->args->prior) status = prior_set(run->classifier, &run->args->source, run->args->prior);
+    if (status) return status;
     int index = run->parts.profile ? parts_profile_question(run->parts.profile, run->question->name) : -1;
     run->head = WEIR_HEAD_KINDS;
     if (index >= 0) {
@@ -198,11 +240,25 @@ static int answer_majority(struct run *run)
     return status;
 }
 
+static int measure_calibration(struct run *run)
+{
+    if (!run->args->shows_calibration) return CLI_DONE;
+    struct calibration_request request = {.parts = &run->parts,
+                                          .index = run->question_index,
+                                          .rows = &run->rows,
+                                          .classifier = run->classifier,
+                                          .tuned = run->head == WEIR_HEAD_KINDS ? NULL : &run->local,
+                                          .rotations = run->args->rotations,
+                                          .is_quiet = run->args->is_quiet};
+    return calibration_measure(&request, &run->steps);
+}
+
 static int answer(struct run *run)
 {
     double ignored = 0;
     struct weir_error error = {0};
     int status = answer_all(run, &run->local, "eval", &run->result.seconds);
+    if (!status) status = measure_calibration(run);
     if (!status) status = answer_majority(run);
     if (status || !run->result.has_floor) return status;
     if (weir_classifier_use_head(run->classifier, WEIR_HEAD_NGRAM, &error)) return cli_fail(&error);
@@ -280,6 +336,8 @@ static int write_json(const struct run *run)
     int status = output_open(&out, run->args->json);
     if (status) return status;
     json_t *object = eval_json(&run->result);
+    if (object && run->args->shows_calibration)
+        (void)json_object_set_new(object, "calibration", calibration_json(&run->steps));
     bool good = object && json_dumpf(object, out.file, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) == 0;
     json_decref(object);
     if (!good && !ferror(out.file)) {
@@ -290,10 +348,16 @@ static int write_json(const struct run *run)
     return output_commit(&out);
 }
 
+static int print_tables(const struct run *run)
+{
+    int status = eval_print(&run->result);
+    return status || !run->args->shows_calibration ? status : calibration_print(&run->steps);
+}
+
 static int report(const struct run *run)
 {
     int status = CLI_DONE;
-    if (!run->args->json || strcmp(run->args->json, "-") != 0) status = eval_print(&run->result);
+    if (!run->args->json || strcmp(run->args->json, "-") != 0) status = print_tables(run);
     if (!status && run->args->json) status = write_json(run);
     for (size_t i = 0; i < run->args->n_requirements; i++) {
         int failed = eval_require(&run->result, run->args->requirements[i]);

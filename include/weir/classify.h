@@ -31,6 +31,16 @@ WEIR_API void weir_classifier_close(struct weir_classifier **classifier);
 WEIR_API enum weir_status weir_classifier_use_head(struct weir_classifier *classifier, enum weir_head_kind head,
                                                    struct weir_error *error) WEIR_MUST_USE;
 
+/* Zero-shot questions: from here on the mean answer to these texts is divided out of the labels' probabilities, instead of that to four
+ * content-free texts: rows to be answered, or others like them (batch calibration, Zhou et al. 2023, arXiv 2309.17249; no labels are needed).
+ * The answers then depend on these texts, never on the other rows of a call. count 0: nothing is divided out. Texts that are not UTF-8 or too
+ * long are left out; WEIR_ERR_INVALID when none is left. Not needed afterwards. */
+WEIR_API enum weir_status weir_classifier_set_prior(struct weir_classifier *classifier, const struct weir_string *texts,
+                                                    size_t count, struct weir_error *error) WEIR_MUST_USE;
+
+/* Tuned questions: whether probabilities go through the profile's calibration. They do; off: for measuring what it is worth. */
+WEIR_API void weir_classifier_calibrate(struct weir_classifier *classifier, bool is_on);
+
 /* The answer to one question for one text. */
 struct weir_decision {
     enum weir_status status; /* WEIR_OK, or why this row has no answer (the fields below are then zero) */

@@ -69,6 +69,8 @@ struct weir_question {
     bool none_of_these; /* the last label is "none_of_these" */
     bool multi;         /* labels are independent of each other */
     enum weir_scoring scoring;
+    uint32_t
+        rotations; /* zero-shot: orders of the labels that an answer is averaged over, 1..n_labels; 0 without labels */
     const char *schema;          /* extract: path of the JSON Schema as written (see weir_task_folder); "" otherwise */
     bool lenient;                /* extract: what the schema says and cannot be enforced is noted instead of refused */
     uint32_t max_tokens;         /* extract, summarize, generate: longest answer; 0 otherwise */

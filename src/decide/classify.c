@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -14,7 +13,8 @@
 #include "decide/classifier.h"
 #include "decide/features_internal.h"
 #include "decide/head.h"
-#include "decide/zeroshot.h"
+#include "decide/row.h"
+#include "decide/scorers.h"
 #include "task/prompt.h"
 
 /* Enough short rows to fill a few passes. */
@@ -22,9 +22,9 @@ enum { CLASSIFY_BATCH_ROWS = 32 };
 
 struct answerer {
     const struct weir_question *question;
-    size_t offset;             /* of its probabilities in a row's */
-    struct zeroshot *zeroshot; /* NULL: answered by the profile, or not here */
-    bool is_elsewhere;         /* in words: decide.c */
+    size_t offset;          /* of its probabilities in a row's */
+    struct scorers scorers; /* none: answered by the profile, or not here */
+    bool is_elsewhere;      /* in words: decide.c */
     size_t profile_question;
     enum weir_head_kind head;
 };
@@ -36,6 +36,7 @@ struct weir_classifier {
     size_t n_questions, n_probabilities;
     struct answerer *answerers; /* [n_questions] */
     bool leaves_words;          /* questions without labels are not answered here */
+    bool leaves_raw;            /* heads are not calibrated */
     bool reads_states;          /* some head needs hidden states */
     struct feature_request request;
     struct head_scratch scratch;
@@ -43,7 +44,7 @@ struct weir_classifier {
 
 static bool is_tuned(const struct answerer *a)
 {
-    return !a->zeroshot && !a->is_elsewhere;
+    return !a->scorers.count && !a->is_elsewhere;
 }
 
 /* ---- open ---- */
@@ -74,7 +75,7 @@ static enum weir_status open_answerer(struct weir_classifier *c, size_t i, struc
         if (a->head != WEIR_HEAD_NGRAM) c->reads_states = true;
         return WEIR_OK;
     }
-    return zeroshot_open(c->engine, a->question, &a->zeroshot, error);
+    return scorers_open(c->engine, a->question, &a->scorers, error);
 }
 
 static enum weir_status open_classifier(struct weir_engine *engine, const struct weir_task *task,
@@ -122,7 +123,7 @@ void weir_classifier_close(struct weir_classifier **handle)
 {
     struct weir_classifier *c = *handle;
     if (!c) return;
-    for (size_t i = 0; c->answerers && i < c->n_questions; i++) zeroshot_close(&c->answerers[i].zeroshot);
+    for (size_t i = 0; c->answerers && i < c->n_questions; i++) scorers_close(&c->answerers[i].scorers);
     head_scratch_free(&c->scratch);
     free(c->answerers);
     free(c);
@@ -136,6 +137,20 @@ enum weir_status weir_classifier_use_head(struct weir_classifier *c, enum weir_h
     c->reads_states = head != WEIR_HEAD_NGRAM;
     for (size_t i = 0; i < c->n_questions; i++) c->answerers[i].head = head;
     return WEIR_OK;
+}
+
+enum weir_status weir_classifier_set_prior(struct weir_classifier *c, const struct weir_string *texts, size_t count,
+                                           struct weir_error *error)
+{
+    enum weir_status status = WEIR_OK;
+    for (size_t i = 0; !status && i < c->n_questions; i++)
+        status = scorers_set_prior(&c->answerers[i].scorers, texts, count, error);
+    return status;
+}
+
+void weir_classifier_calibrate(struct weir_classifier *c, bool is_on)
+{
+    c->leaves_raw = !is_on;
 }
 
 size_t weir_classifier_questions(const struct weir_classifier *c)
@@ -176,21 +191,14 @@ static void fail_decision(struct weir_decision *decision, enum weir_status statu
     memcpy(decision->error, text, size);
 }
 
-static void fail_row(const struct work *w, size_t row, size_t question, enum weir_status status, const char *text)
+static struct weir_decision *decision_of(const struct work *w, size_t row, size_t question)
 {
-    fail_decision(&w->decisions[row * w->c->n_questions + question], status, text);
+    return &w->decisions[row * w->c->n_questions + question];
 }
 
-static bool is_utf8(struct weir_string text)
+static void fail_row(const struct work *w, size_t row, size_t question, enum weir_status status, const char *text)
 {
-    for (size_t at = 0; at < text.size;) {
-        utf8proc_int32_t point;
-        utf8proc_ssize_t left = (utf8proc_ssize_t)(text.size - at);
-        utf8proc_ssize_t size = utf8proc_iterate((const utf8proc_uint8_t *)text.data + at, left, &point);
-        if (size <= 0) return false;
-        at += (size_t)size;
-    }
-    return true;
+    fail_decision(decision_of(w, row, question), status, text);
 }
 
 static double *row_probabilities(const struct work *w, size_t row, const struct answerer *a)
@@ -199,19 +207,26 @@ static double *row_probabilities(const struct work *w, size_t row, const struct 
 }
 
 /* The label of highest probability; of equals the first. */
-static void settle(const struct work *w, size_t row, size_t question, size_t fresh, size_t prefix, double seconds)
+static void settle(const struct work *w, size_t row, size_t question)
 {
     const struct answerer *a = &w->c->answerers[question];
     const double *p = row_probabilities(w, row, a);
+    struct weir_decision *decision = decision_of(w, row, question);
     size_t best = 0;
     for (size_t i = 1; i < a->question->n_labels; i++)
         if (p[i] > p[best]) best = i;
-    w->decisions[row * w->c->n_questions + question] = (struct weir_decision){.label = best,
-                                                                              .probability = p[best],
-                                                                              .probabilities = p,
-                                                                              .fresh_tokens = fresh,
-                                                                              .prefix_tokens = prefix,
-                                                                              .latency_ms = seconds * 1e3};
+    decision->label = best;
+    decision->probability = p[best];
+    decision->probabilities = p;
+}
+
+/* What it took. A decision is added to once for each prompt that it is read from. */
+static void add_effort(const struct work *w, size_t row, size_t question, size_t fresh, size_t prefix, double seconds)
+{
+    struct weir_decision *decision = decision_of(w, row, question);
+    decision->fresh_tokens += fresh;
+    decision->prefix_tokens += prefix;
+    decision->latency_ms += seconds * 1e3;
 }
 
 static const char not_utf8[] = "the text is not UTF-8";
@@ -224,12 +239,14 @@ static void forget_tokens(struct work *w)
 
 /* ---- zero-shot ---- */
 
-static enum weir_status gather_zeroshot(struct work *w, size_t question, struct weir_error *error)
+/* The rows that this prompt and those before it can take. */
+static enum weir_status gather_zeroshot(struct work *w, size_t question, const struct zeroshot *z,
+                                        struct weir_error *error)
 {
-    const struct zeroshot *z = w->c->answerers[question].zeroshot;
     forget_tokens(w);
     for (size_t row = 0; row < w->count; row++) {
-        if (!is_utf8(w->texts[row])) {
+        if (decision_of(w, row, question)->status) continue;
+        if (!text_is_utf8(w->texts[row])) {
             fail_row(w, row, question, WEIR_ERR_FORMAT, not_utf8);
             continue;
         }
@@ -245,22 +262,35 @@ static enum weir_status gather_zeroshot(struct work *w, size_t question, struct 
     return WEIR_OK;
 }
 
-static enum weir_status answer_zeroshot(struct work *w, size_t question, struct weir_error *error)
+/* One of the question's prompts, for all rows. p: [count, labels of the prompt] scratch. */
+static enum weir_status score(struct work *w, size_t question, size_t index, double *p, struct weir_error *error)
 {
     struct answerer *a = &w->c->answerers[question];
-    size_t n = a->question->n_labels;
-    enum weir_status status = gather_zeroshot(w, question, error);
-    double *p = mem_zero(w->n_rows * n, sizeof *p);
-    if (!status && !p) status = error_nomem(error, "probabilities");
-    if (!status) {
-        engine_lock(w->c->engine);
-        status = zeroshot_decide(a->zeroshot, w->tokens, w->n_rows, p, w->seconds, error);
-        engine_unlock(w->c->engine);
-    }
+    struct zeroshot *z = a->scorers.items[index];
+    enum weir_status status = gather_zeroshot(w, question, z, error);
+    if (status) return status;
+    engine_lock(w->c->engine);
+    status = zeroshot_decide(z, w->tokens, w->n_rows, p, w->seconds, error);
+    engine_unlock(w->c->engine);
     for (size_t i = 0; !status && i < w->n_rows; i++) {
-        memcpy(row_probabilities(w, w->rows[i], a), p + i * n, n * sizeof *p);
-        settle(w, w->rows[i], question, zeroshot_fresh_tokens(a->zeroshot, &w->tokens[i]),
-               zeroshot_prefix_tokens(a->zeroshot, &w->tokens[i]), w->seconds[i]);
+        scorers_add(&a->scorers, index, p + i * z->n_labels, row_probabilities(w, w->rows[i], a));
+        add_effort(w, w->rows[i], question, zeroshot_fresh_tokens(z, &w->tokens[i]),
+                   zeroshot_prefix_tokens(z, &w->tokens[i]), w->seconds[i]);
+    }
+    return status;
+}
+
+static enum weir_status answer_zeroshot(struct work *w, size_t question, struct weir_error *error)
+{
+    const struct answerer *a = &w->c->answerers[question];
+    double *p =
+        mem_zero(w->count * a->question->n_labels, sizeof *p); /* a prompt of `multi` has two, no more than n_labels */
+    enum weir_status status = p ? WEIR_OK : error_nomem(error, "probabilities");
+    for (size_t i = 0; !status && i < a->scorers.count; i++) status = score(w, question, i, p, error);
+    for (size_t row = 0; !status && row < w->count; row++) {
+        if (decision_of(w, row, question)->status) continue;
+        scorers_finish(&a->scorers, row_probabilities(w, row, a));
+        settle(w, row, question);
     }
     free(p);
     return status;
@@ -281,8 +311,9 @@ static enum weir_status gather_tuned(struct work *w, struct weir_error *error)
     for (size_t row = 0; row < w->count; row++) {
         struct weir_tokens *tokens = &w->tokens[w->n_rows];
         tokens->count = 0;
-        enum weir_status status = is_utf8(w->texts[row]) ? features_tokenize(w->c->engine, w->texts[row], tokens, error)
-                                                         : error_set(error, WEIR_ERR_FORMAT, "%s", not_utf8);
+        enum weir_status status = text_is_utf8(w->texts[row])
+                                      ? features_tokenize(w->c->engine, w->texts[row], tokens, error)
+                                      : error_set(error, WEIR_ERR_FORMAT, "%s", not_utf8);
         if (status == WEIR_ERR_NOMEM) return status;
         if (status)
             fail_tuned(w, row, status, error->text);
@@ -307,19 +338,22 @@ static enum weir_status decide_tuned(struct work *w, size_t question, const floa
 {
     struct weir_classifier *c = w->c;
     const struct answerer *a = &c->answerers[question];
+    head_answer *decide = c->leaves_raw ? head_decide_raw : head_decide;
     bool reads = a->head != WEIR_HEAD_NGRAM; /* else other questions' states are none of its cost */
     for (size_t i = 0; i < w->n_rows; i++) {
         size_t row = w->rows[i];
         double start = clock_seconds();
         enum weir_status status =
-            head_decide(c->profile, a->profile_question, a->head, w->texts[row], reads ? states + i * floats : NULL,
-                        &c->scratch, row_probabilities(w, row, a), error);
+            decide(c->profile, a->profile_question, a->head, w->texts[row], reads ? states + i * floats : NULL,
+                   &c->scratch, row_probabilities(w, row, a), error);
         double seconds = clock_seconds() - start + (reads ? w->seconds[i] : 0);
         if (status == WEIR_ERR_NOMEM) return status;
-        if (status)
+        if (status) {
             fail_row(w, row, question, status, error->text);
-        else
-            settle(w, row, question, reads ? w->tokens[i].count : 0, 0, seconds);
+            continue;
+        }
+        settle(w, row, question);
+        add_effort(w, row, question, reads ? w->tokens[i].count : 0, 0, seconds);
     }
     return WEIR_OK;
 }
@@ -355,13 +389,15 @@ enum weir_status weir_classify(struct weir_classifier *c, const struct weir_stri
     if (!error) error = &own;
     struct work w = {.c = c, .texts = texts, .count = count, .decisions = decisions, .probabilities = probabilities};
     memset(probabilities, 0, count * c->n_probabilities * sizeof *probabilities);
+    for (size_t i = 0; i < count * c->n_questions; i++)
+        if (!c->answerers[i % c->n_questions].is_elsewhere) decisions[i] = (struct weir_decision){.status = WEIR_OK};
     w.tokens = mem_zero(count, sizeof *w.tokens);
     w.rows = mem_zero(count, sizeof *w.rows);
     w.seconds = mem_zero(count, sizeof *w.seconds);
     enum weir_status status = w.tokens && w.rows && w.seconds ? WEIR_OK : error_nomem(error, "classify");
     if (!status && has_tuned(c)) status = answer_tuned(&w, error);
     for (size_t q = 0; !status && q < c->n_questions; q++)
-        if (c->answerers[q].zeroshot) status = answer_zeroshot(&w, q, error);
+        if (c->answerers[q].scorers.count) status = answer_zeroshot(&w, q, error);
     for (size_t i = 0; w.tokens && i < count; i++) weir_tokens_free(&w.tokens[i]);
     free(w.tokens);
     free(w.rows);

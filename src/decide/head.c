@@ -62,9 +62,9 @@ static void add_hidden(const struct weir_profile *profile, const struct profile_
     }
 }
 
-enum weir_status head_decide(const struct weir_profile *profile, size_t question_index, enum weir_head_kind kind,
-                             struct weir_string text, const float *hidden, struct head_scratch *scratch,
-                             double *probabilities, struct weir_error *error)
+static enum weir_status answer(const struct weir_profile *profile, size_t question_index, enum weir_head_kind kind,
+                               const struct calibration *calibration, struct weir_string text, const float *hidden,
+                               struct head_scratch *scratch, double *probabilities, struct weir_error *error)
 {
     const struct profile_question *question = &profile->questions[question_index];
     const struct profile_head *head = &question->heads[kind];
@@ -77,8 +77,24 @@ enum weir_status head_decide(const struct weir_profile *profile, size_t question
     if (head->hidden) add_hidden(profile, question, head, hidden, z);
     double logits[PROFILE_LABELS_MAX];
     for (size_t k = 0; k < question->n_labels; k++) logits[k] = (double)z[k];
-    if (!calibration_apply(&head->calibration, logits, question->n_labels, probabilities))
+    if (!calibration_apply(calibration, logits, question->n_labels, probabilities))
         return error_set(error, WEIR_ERR_FORMAT, "question %s: the text's features are not finite numbers",
                          question->name);
     return WEIR_OK;
+}
+
+enum weir_status head_decide(const struct weir_profile *profile, size_t question, enum weir_head_kind kind,
+                             struct weir_string text, const float *hidden, struct head_scratch *scratch,
+                             double *probabilities, struct weir_error *error)
+{
+    const struct calibration *calibration = &profile->questions[question].heads[kind].calibration;
+    return answer(profile, question, kind, calibration, text, hidden, scratch, probabilities, error);
+}
+
+enum weir_status head_decide_raw(const struct weir_profile *profile, size_t question, enum weir_head_kind kind,
+                                 struct weir_string text, const float *hidden, struct head_scratch *scratch,
+                                 double *probabilities, struct weir_error *error)
+{
+    const struct calibration none = {.kind = WEIR_CALIBRATION_TEMPERATURE, .temperature = 1};
+    return answer(profile, question, kind, &none, text, hidden, scratch, probabilities, error);
 }

@@ -130,6 +130,7 @@ struct pass {
     float *logits;                        /* [outputs, trie choices] */
     float *row_logits;                    /* [trie choices] */
     double *scratch;                      /* [trie nodes] */
+    double *listed;                       /* [labels], as the prompt lists them */
 };
 
 static void close_nodes(struct pass *pass)
@@ -161,14 +162,16 @@ static void add_sequence(const struct zeroshot *z, struct pass *pass, size_t row
     pass->n_tokens += (uint32_t)(n_chain + trie->n_tree);
 }
 
-/* log probabilities of the trie, minus the prior, normalised. */
-static void finish_row(const struct zeroshot *z, double *scratch, const float *logits, double *probabilities)
+/* log probabilities of the trie, minus the prior, normalised. listed: [n_labels] scratch. */
+static void finish_row(const struct zeroshot *z, double *scratch, double *listed, const float *logits,
+                       double *probabilities)
 {
-    label_trie_score(&z->trie, logits, scratch, probabilities);
+    label_trie_score(&z->trie, logits, scratch, listed);
     double highest = -INFINITY, sum = 0;
     for (size_t i = 0; i < z->n_labels; i++) {
-        probabilities[i] -= z->log_prior[i];
-        if (probabilities[i] > highest) highest = probabilities[i];
+        size_t label = z->order[i];
+        probabilities[label] = listed[i] - z->log_prior[label];
+        if (probabilities[label] > highest) highest = probabilities[label];
     }
     for (size_t i = 0; i < z->n_labels; i++) sum += probabilities[i] = exp(probabilities[i] - highest);
     for (size_t i = 0; i < z->n_labels; i++) probabilities[i] /= sum;
@@ -198,7 +201,7 @@ static enum weir_status run_pass(struct zeroshot *z, struct pass *pass, double *
     if (!status) forward_logits(z->engine->forward, &z->candidates.matrix, pass->logits);
     for (uint32_t s = 0; !status && s < pass->n_sequences; s++) {
         take_logits(&z->trie, pass->logits + (size_t)s * z->trie.n_branches * z->trie.n_choices, pass->row_logits);
-        finish_row(z, pass->scratch, pass->row_logits, probabilities + pass->rows[s] * z->n_labels);
+        finish_row(z, pass->scratch, pass->listed, pass->row_logits, probabilities + pass->rows[s] * z->n_labels);
     }
     double took = clock_seconds() - start;
     for (uint32_t s = 0; !status && seconds && s < pass->n_sequences; s++) seconds[pass->rows[s]] += took;
@@ -237,7 +240,8 @@ enum weir_status zeroshot_decide(struct zeroshot *z, const struct weir_tokens *r
         pass->row_logits = mem_zero(z->trie.n_choices, sizeof *pass->row_logits);
         pass->scratch = mem_zero(z->trie.n_nodes, sizeof *pass->scratch);
     }
-    bool ok = pass && pass->logits && pass->row_logits && pass->scratch;
+    if (pass) pass->listed = mem_zero(z->n_labels, sizeof *pass->listed);
+    bool ok = pass && pass->logits && pass->row_logits && pass->scratch && pass->listed;
     enum weir_status status = ok ? WEIR_OK : error_nomem(error, "zero-shot pass");
     for (size_t i = 0; !status && i < count; i++) {
         if (seconds) seconds[i] = 0;
@@ -251,6 +255,7 @@ enum weir_status zeroshot_decide(struct zeroshot *z, const struct weir_tokens *r
         free(pass->logits);
         free(pass->row_logits);
         free(pass->scratch);
+        free(pass->listed);
     }
     free(pass);
     return status;
@@ -258,41 +263,74 @@ enum weir_status zeroshot_decide(struct zeroshot *z, const struct weir_tokens *r
 
 /* ---- prior ---- */
 
-static enum weir_status measure_prior(struct zeroshot *z, struct weir_error *error)
+void zeroshot_drop_prior(struct zeroshot *z)
+{
+    for (size_t i = 0; i < z->n_labels; i++) z->log_prior[i] = 0;
+}
+
+enum weir_status zeroshot_measure_prior(struct zeroshot *z, const struct weir_tokens *rows, size_t count,
+                                        struct weir_error *error)
+{
+    const double least = 1e-12; /* a label that is never given must not divide by nothing */
+    double *probabilities = mem_zero(count * z->n_labels, sizeof *probabilities);
+    if (!probabilities) return error_nomem(error, "label prior");
+    zeroshot_drop_prior(z);
+    enum weir_status status = zeroshot_decide(z, rows, count, probabilities, NULL, error);
+    for (size_t i = 0; !status && i < z->n_labels; i++) {
+        double mean = 0;
+        for (size_t t = 0; t < count; t++) mean += probabilities[t * z->n_labels + i] / (double)count;
+        z->log_prior[i] = log(mean > least ? mean : least);
+    }
+    free(probabilities);
+    return status;
+}
+
+static enum weir_status measure_neutral(struct zeroshot *z, struct weir_error *error)
 {
     struct weir_tokens rows[NEUTRAL_TEXTS] = {{0}};
-    double *probabilities = mem_zero(NEUTRAL_TEXTS * z->n_labels, sizeof *probabilities);
-    double *mean = mem_zero(z->n_labels, sizeof *mean);
-    enum weir_status status = probabilities && mean ? WEIR_OK : error_nomem(error, "label prior");
+    enum weir_status status = WEIR_OK;
     for (size_t i = 0; !status && i < NEUTRAL_TEXTS; i++)
         status =
             zeroshot_tokenize(z, (struct weir_string){neutral_texts[i], strlen(neutral_texts[i])}, &rows[i], error);
-    if (!status) status = zeroshot_decide(z, rows, NEUTRAL_TEXTS, probabilities, NULL, error);
-    for (size_t i = 0; !status && i < z->n_labels; i++) {
-        for (size_t t = 0; t < NEUTRAL_TEXTS; t++)
-            mean[i] += probabilities[t * z->n_labels + i] / (double)NEUTRAL_TEXTS;
-        z->log_prior[i] = log(mean[i] > 1e-12 ? mean[i] : 1e-12);
-    }
+    if (!status) status = zeroshot_measure_prior(z, rows, NEUTRAL_TEXTS, error);
     for (size_t i = 0; i < NEUTRAL_TEXTS; i++) weir_tokens_free(&rows[i]);
-    free(probabilities);
-    free(mean);
     return status;
 }
 
 /* ---- open and close ---- */
 
+/* `question` has its labels as the prompt lists them. */
 static enum weir_status open_parts(struct zeroshot *z, const struct weir_question *question, struct weir_error *error)
 {
-    z->log_prior = mem_zero(z->n_labels, sizeof *z->log_prior);
-    if (!z->log_prior) return error_nomem(error, "zero-shot question");
     enum weir_status status = build_prompt(z, question, error);
     if (!status) status = build_trie(z, question, error);
     if (!status) status = prefill(z, error);
-    return status ? status : measure_prior(z, error);
+    return status ? status : measure_neutral(z, error);
 }
 
-enum weir_status zeroshot_open(struct weir_engine *engine, const struct weir_question *question, struct zeroshot **out,
-                               struct weir_error *error)
+static enum weir_status open_listed(struct zeroshot *z, const struct weir_question *question, const size_t *order,
+                                    struct weir_error *error)
+{
+    struct weir_question listed = *question;
+    struct weir_label *labels = mem_zero(z->n_labels, sizeof *labels);
+    z->order = mem_zero(z->n_labels, sizeof *z->order);
+    z->log_prior = mem_zero(z->n_labels, sizeof *z->log_prior);
+    enum weir_status status = labels && z->order && z->log_prior ? WEIR_OK : error_nomem(error, "zero-shot question");
+    for (size_t i = 0; !status && i < z->n_labels; i++) {
+        z->order[i] = order ? order[i] : i;
+        labels[i] = question->labels[z->order[i]];
+    }
+    listed.labels = labels;
+    if (!status) {
+        engine_lock(z->engine);
+        status = open_parts(z, &listed, error);
+        engine_unlock(z->engine);
+    }
+    free(labels);
+    return status;
+}
+
+static enum weir_status check_question(const struct weir_question *question, struct weir_error *error)
 {
     if (question->type == WEIR_QUESTION_SUMMARIZE || question->type == WEIR_QUESTION_GENERATE)
         return error_set(error, WEIR_ERR_UNSUPPORTED,
@@ -300,20 +338,32 @@ enum weir_status zeroshot_open(struct weir_engine *engine, const struct weir_que
     if (question->n_labels == 0 || question->multi)
         return error_set(error, WEIR_ERR_UNSUPPORTED, "question %s: type %s%s is not answered yet", question->name,
                          weir_question_type_name(question->type), question->multi ? " with `multi`" : "");
+    return WEIR_OK;
+}
+
+enum weir_status zeroshot_open_ordered(struct weir_engine *engine, const struct weir_question *question,
+                                       const size_t *order, struct zeroshot **out, struct weir_error *error)
+{
+    enum weir_status status = check_question(question, error);
+    if (status) return status;
     struct zeroshot *z = mem_zero(1, sizeof *z);
     if (!z) return error_nomem(error, "zero-shot question");
     z->engine = engine;
     z->n_labels = question->n_labels;
     z->scoring = question->scoring == WEIR_SCORING_AUTO ? ZEROSHOT_SCORING_DEFAULT : question->scoring;
-    engine_lock(engine);
-    enum weir_status status = open_parts(z, question, error);
-    engine_unlock(engine);
+    status = open_listed(z, question, order, error);
     if (status) {
         zeroshot_close(&z);
         return status;
     }
     *out = z;
     return WEIR_OK;
+}
+
+enum weir_status zeroshot_open(struct weir_engine *engine, const struct weir_question *question, struct zeroshot **out,
+                               struct weir_error *error)
+{
+    return zeroshot_open_ordered(engine, question, NULL, out, error);
 }
 
 void zeroshot_close(struct zeroshot **handle)
@@ -327,6 +377,7 @@ void zeroshot_close(struct zeroshot **handle)
     prompt_free(&z->prompt);
     label_trie_free(&z->trie);
     candidates_free(&z->candidates);
+    free(z->order);
     free(z->log_prior);
     free(z);
     *handle = NULL;

@@ -3,8 +3,9 @@
  *
  *   prefix (prefilled once)  |  text of the row  |  suffix (end of the turn, answer lead-in)  |  trie nodes
  *
- * Probabilities are those of the label trie divided by the label prior (the mean answer to content-free texts) and normalised
- * again: contextual calibration, Zhao et al. 2021 (arXiv 2102.09690), which needs no labels. */
+ * Probabilities are those of the label trie divided by the label prior and normalised again. The prior is the mean answer to content-free
+ * texts (contextual calibration, Zhao et al. 2021, arXiv 2102.09690), to given texts (batch calibration, Zhou et al. 2023, arXiv
+ * 2309.17249), or none; no labels are needed. */
 #ifndef WEIR_DECIDE_ZEROSHOT_H
 #define WEIR_DECIDE_ZEROSHOT_H
 
@@ -25,13 +26,26 @@ struct zeroshot {
     struct kv *prefix; /* what rows share, evaluated: instructions and labels */
     struct label_trie trie;
     struct candidates candidates; /* output rows of the trie's choices, in their order */
-    double *log_prior;            /* [n_labels] */
+    size_t *order;                /* [n_labels]: which label stands at each place of the prompt */
+    double *log_prior;            /* [n_labels], by label */
 };
 
 /* Builds prompt, trie, prefix state and prior for a question with labels. Takes the engine's lock. */
 enum weir_status zeroshot_open(struct weir_engine *engine, const struct weir_question *question, struct zeroshot **out,
                                struct weir_error *error) WEIR_MUST_USE;
+
+/* The same with the labels listed in another order: order[i] is the label at place i. Answers stay in the question's order. NULL: as they are. */
+enum weir_status zeroshot_open_ordered(struct weir_engine *engine, const struct weir_question *question,
+                                       const size_t *order, struct zeroshot **out,
+                                       struct weir_error *error) WEIR_MUST_USE;
 void zeroshot_close(struct zeroshot **zeroshot); /* takes the lock */
+
+/* Nothing is divided out from here on. */
+void zeroshot_drop_prior(struct zeroshot *z);
+
+/* Lock held. The prior becomes the mean answer to these rows (from zeroshot_tokenize, at least one). */
+enum weir_status zeroshot_measure_prior(struct zeroshot *z, const struct weir_tokens *rows, size_t count,
+                                        struct weir_error *error) WEIR_MUST_USE;
 
 /* The row's ids after those that every row has, appended to *tokens. WEIR_ERR_TOO_LONG where they and the trie do not fit the context. */
 enum weir_status zeroshot_tokenize(const struct zeroshot *z, struct weir_string text, struct weir_tokens *tokens,

@@ -8,7 +8,8 @@
 
 /* Each selects one text a problem. */
 static const char *const checks[] = {
-    "SELECT 'table ' || \"table\" || ': row ' || coalesce(rowid, '') || ' refers to nothing' FROM pragma_foreign_key_check",
+    "SELECT 'table ' || \"table\" || ': row ' || coalesce(rowid, '') || ' refers to nothing' FROM "
+    "pragma_foreign_key_check",
     "SELECT 'run ' || id || ': reserved ' || reserved_usd_e6 || ', its open calls ' || sum FROM (SELECT runs.id, "
     "runs.reserved_usd_e6, (SELECT coalesce(sum(c.reserved_usd_e6), 0) FROM calls AS c WHERE c.run = runs.id AND "
     "state = 'open') AS sum FROM runs) WHERE sum <> reserved_usd_e6",

@@ -106,8 +106,8 @@ enum weir_status task_read_tier(struct task_reader *r, const yaml_node_t *node, 
 
 /* The keys of a question, wherever it stands; task_read_question turns them into *question. */
 struct task_question_fields {
-    const yaml_node_t *type, *own_instructions, *labels, *levels, *none_of_these, *multi, *scoring, *schema, *lenient,
-        *max_tokens, *too_long, *template_text;
+    const yaml_node_t *type, *own_instructions, *labels, *levels, *none_of_these, *multi, *scoring, *rotations, *schema,
+        *lenient, *max_tokens, *too_long, *template_text;
 };
 enum weir_status task_read_question(struct task_reader *r, const yaml_node_t *at, const char *name,
                                     const struct task_question_fields *fields,

@@ -42,6 +42,7 @@ static enum weir_status check_keys_of_type(const struct question_reader *q)
                  {"none_of_these", f->none_of_these, BIT(CHOICE) | BIT(ROUTE), 0},
                  {"multi", f->multi, BIT(CHOICE), 0},
                  {"scoring", f->scoring, labelled | BIT(SCORE), 0},
+                 {"rotations", f->rotations, labelled | BIT(SCORE), 0},
                  {"schema", f->schema, BIT(EXTRACT), BIT(EXTRACT)},
                  {"lenient", f->lenient, BIT(EXTRACT), 0},
                  {"max_tokens", f->max_tokens, BIT(EXTRACT) | BIT(SUMMARIZE) | BIT(GENERATE), 0},
@@ -241,6 +242,7 @@ static enum weir_status read_values(struct question_reader *q)
     } values[] = {{{"none_of_these", TASK_BOOL, offsetof(struct weir_question, none_of_these), NULL}, f->none_of_these},
                   {{"multi", TASK_BOOL, offsetof(struct weir_question, multi), NULL}, f->multi},
                   {{"scoring", TASK_WORD, offsetof(struct weir_question, scoring), SCORING_WORDS}, f->scoring},
+                  {{"rotations", TASK_COUNT, offsetof(struct weir_question, rotations), NULL}, f->rotations},
                   {{"schema", TASK_TEXT, offsetof(struct weir_question, schema), NULL}, f->schema},
                   {{"lenient", TASK_BOOL, offsetof(struct weir_question, lenient), NULL}, f->lenient},
                   {{"max_tokens", TASK_COUNT, offsetof(struct weir_question, max_tokens), NULL}, f->max_tokens},
@@ -253,6 +255,21 @@ static enum weir_status read_values(struct question_reader *q)
     }
     if (q->question->type == WEIR_QUESTION_EXTRACT && !*q->question->schema)
         return task_fail(q->r, f->schema, WEIR_ERR_FORMAT, "`schema` must name a file");
+    return WEIR_OK;
+}
+
+/* Known only when the labels are. */
+static enum weir_status settle_rotations(struct question_reader *q)
+{
+    struct weir_question *question = q->question;
+    const yaml_node_t *node = q->fields->rotations;
+    if (node && question->multi)
+        return task_fail(q->r, node, WEIR_ERR_FORMAT,
+                         "%s: each label of `multi` is asked for on its own: there is no order to rotate", q->what);
+    if (node && question->rotations > question->n_labels)
+        return task_fail(q->r, node, WEIR_ERR_LIMIT, "%s: %u rotations of %zu labels", q->what, question->rotations,
+                         question->n_labels);
+    if (!node && question->n_labels) question->rotations = 1;
     return WEIR_OK;
 }
 
@@ -273,7 +290,8 @@ enum weir_status task_read_question(struct task_reader *r, const yaml_node_t *at
     status = check_keys_of_type(&q);
     if (!status) status = read_values(&q);
     if (!status) status = read_instructions(&q);
-    return status ? status : read_answers(&q);
+    if (!status) status = read_answers(&q);
+    return status ? status : settle_rotations(&q);
 }
 
 static enum weir_status read_named_question(struct task_reader *r, const yaml_node_t *mapping, size_t index)
@@ -287,6 +305,7 @@ static enum weir_status read_named_question(struct task_reader *r, const yaml_no
         QUESTION_KEY(none_of_these),
         QUESTION_KEY(multi),
         QUESTION_KEY(scoring),
+        QUESTION_KEY(rotations),
         QUESTION_KEY(schema),
         QUESTION_KEY(lenient),
         QUESTION_KEY(max_tokens),

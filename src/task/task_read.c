@@ -157,8 +157,8 @@ struct root_fields {
 /* The first key of a question that stands at the top level; NULL when there is none. */
 static const yaml_node_t *top_level_question_key(const struct task_question_fields *f)
 {
-    const yaml_node_t *nodes[] = {f->type,   f->labels,  f->levels,     f->none_of_these, f->multi,        f->scoring,
-                                  f->schema, f->lenient, f->max_tokens, f->too_long,      f->template_text};
+    const yaml_node_t *nodes[] = {f->type,      f->labels, f->levels,  f->none_of_these, f->multi,    f->scoring,
+                                  f->rotations, f->schema, f->lenient, f->max_tokens,    f->too_long, f->template_text};
     for (size_t i = 0; i < COUNT(nodes); i++)
         if (nodes[i]) return nodes[i];
     return NULL;
@@ -197,6 +197,7 @@ enum weir_status task_read_root(struct task_reader *r)
         QUESTION_KEY(none_of_these),
         QUESTION_KEY(multi),
         QUESTION_KEY(scoring),
+        QUESTION_KEY(rotations),
         QUESTION_KEY(schema),
         QUESTION_KEY(lenient),
         QUESTION_KEY(max_tokens),

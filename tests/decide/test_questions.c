@@ -127,8 +127,50 @@ static void company_changes_no_answer(void **state)
     }
 }
 
+/* The same questions backwards and under other names: the task's order and what its questions are called is bookkeeping. */
+#define BACKWARDS                                                                \
+    HEAD "  a:\n    type: yesno\n  b:\n    type: score\n    levels: [1, 2, 3]\n" \
+         "  c:\n    type: choice\n    scoring: names\n    labels: [card, money]\n"
+
+static void order_and_names_change_no_answer(void **state)
+{
+    (void)state;
+    static const size_t there[QUESTIONS] = {2, 1, 0}, offsets_there[QUESTIONS] = {5, 2, 0};
+    static struct rows rows, turned;
+    make_rows(&rows);
+    make_rows(&turned);
+    for (size_t i = 0; i < ROWS; i++)
+        for (size_t q = 0; q < QUESTIONS; q++) turned.labels[i][there[q]] = rows.labels[i][q];
+    struct weir_engine *engine = tiny_engine(&tiny_models[0], 1, 0);
+    struct weir_task *tasks[] = {open_task(HEAD KIND LEVEL URGENT), open_task(BACKWARDS)};
+    struct weir_profile *profiles[] = {tuned(engine, tasks[0], &rows, &rows.labels[0][0]),
+                                       tuned(engine, tasks[1], &turned, &turned.labels[0][0])};
+    struct weir_decision decisions[2][ROWS * QUESTIONS];
+    double probabilities[2][ROWS * LABELS];
+    for (int t = 0; t < 2; t++) classify(engine, tasks[t], profiles[t], &rows, decisions[t], probabilities[t]);
+    for (size_t i = 0; i < ROWS * QUESTIONS; i++) {
+        size_t row = i / QUESTIONS, q = i % QUESTIONS;
+        const struct weir_decision *one = &decisions[0][i], *other = &decisions[1][row * QUESTIONS + there[q]];
+        if (one->status != other->status || one->label != other->label || one->fresh_tokens != other->fresh_tokens)
+            fail_msg("row %zu, question %zu: label %zu of %zu tokens, in another order label %zu of %zu", row, q,
+                     one->label, one->fresh_tokens, other->label, other->fresh_tokens);
+        for (size_t l = 0; l < labels[q]; l++) {
+            double a = probabilities[0][row * LABELS + offsets[q] + l];
+            double b = probabilities[1][row * LABELS + offsets_there[q] + l];
+            if (memcmp(&a, &b, sizeof a) != 0)
+                fail_msg("row %zu, question %zu, label %zu: %a, in another order %a", row, q, l, a, b);
+        }
+    }
+    for (int t = 0; t < 2; t++) {
+        weir_profile_close(&profiles[t]);
+        weir_task_close(&tasks[t]);
+    }
+    weir_engine_close(&engine);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(company_changes_no_answer)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(company_changes_no_answer),
+                                       cmocka_unit_test(order_and_names_change_no_answer)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

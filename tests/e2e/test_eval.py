@@ -49,6 +49,39 @@ class Eval(ProgramTest):
             self.assertAlmostEqual(found["paired"]["difference"], found["accuracy"]["local"]["value"] - other, places=12)
             self.assertEqual([c["max_error"] for c in found["coverage"]], [0.01, 0.02, 0.05, 0.1])
 
+    def test_calibration_steps(self):
+        made = rows(40, 4, wrong=0.2)
+        source = self.jsonl("in.jsonl", made)
+        zero = self.evaluated(source)
+        for options, names in ((["-p", self.profile], 8), ([], 6)):
+            found = self.evaluated(source, "--calibration", *options)
+            steps = found["calibration"]
+            self.assertEqual(len(steps), names)
+            self.assertEqual(steps[0]["step"], "zero-shot")
+            self.assertEqual(steps[0]["difference"], 0)
+            self.assertIn("2 rotations", steps[3]["step"])  # as many as there are labels
+            self.assertAlmostEqual(steps[1]["accuracy"]["value"], zero["accuracy"]["local"]["value"], places=12)
+            self.assertAlmostEqual(steps[1]["nll"], zero["nll"], places=9)
+            for step in steps:
+                self.assertTrue(0 <= step["order_flips"] <= 1)
+                self.assertAlmostEqual(step["accuracy"]["value"] - steps[0]["accuracy"]["value"], step["difference"], places=12)
+            for step in steps[3:6]:  # all rotations forwards and all backwards are the same two orders
+                self.assertEqual(step["order_flips"], 0)
+            if options:
+                self.assertEqual(steps[7]["nll"], found["nll"])
+                self.assertEqual(steps[7]["order_flips"], 0)
+                self.assertEqual(steps[6]["accuracy"], steps[7]["accuracy"])  # a temperature moves no answer
+        own = self.evaluated(source, "--zero-shot", "--prior", source)
+        self.assertAlmostEqual(steps[2]["nll"], own["nll"], places=9)
+        none = self.evaluated(source, "--prior", "none")
+        self.assertAlmostEqual(steps[0]["nll"], none["nll"], places=9)
+        table = self.run_on("eval", source, "--calibration", "--rotations", "1").stdout.decode()
+        for part in ("ORDER FLIPS", "divided by the rows' own prior", "1 rotations"):
+            self.assertIn(part, table)
+        self.run_on("eval", source, "--rotations", "2", status=USAGE)
+        self.run_on("eval", source, "--calibration", "--rotations", "3", status=FAILED)
+        self.run_on("eval", source, "--prior", self.path("empty.jsonl", ""), status=FAILED)
+
     def test_tables(self):
         source = self.jsonl("in.jsonl", rows(30, 3) + [{"text": "aa"}])
         out = self.folder / "e.json"

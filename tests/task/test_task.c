@@ -63,6 +63,7 @@ static void example_is_kept_whole(void **state)
     assert_false(q->none_of_these);
     assert_false(q->multi);
     assert_int_equal(q->scoring, WEIR_SCORING_AUTO);
+    assert_int_equal(q->rotations, 1);
     assert_int_equal(weir_task_tier_count(task), 2);
     const struct weir_tier_spec *local = weir_task_tier(task, 0), *frontier = weir_task_tier(task, 1);
     assert_int_equal(local->kind, WEIR_TIER_GGUF);
@@ -114,7 +115,8 @@ static void defaults_are_those_of_the_docs(void **state)
 static void top_level_question_has_the_tasks_name(void **state)
 {
     (void)state;
-    struct weir_task *task = open_good(CHOICE "labels: [yes, no, 3]\nnone_of_these: true\nscoring: names\n");
+    struct weir_task *task =
+        open_good(CHOICE "labels: [yes, no, 3]\nnone_of_these: true\nscoring: names\nrotations: 4\n");
     const struct weir_question *q = weir_task_question(task, 0);
     assert_string_equal(q->name, "t");
     assert_int_equal(q->n_labels, 4);
@@ -123,6 +125,7 @@ static void top_level_question_has_the_tasks_name(void **state)
     assert_string_equal(q->labels[3].name, "none_of_these");
     assert_string_equal(q->labels[0].description, "");
     assert_int_equal(q->scoring, WEIR_SCORING_NAMES);
+    assert_int_equal(q->rotations, 4);
     weir_task_close(&task);
 }
 
@@ -201,7 +204,7 @@ static const struct bad BAD[] = {
     {"task: t\ntype: choice\n" AB, "t.yaml:1:1: question `t` lacks `instructions`, and so does the task"},
     {"task: t\ninstructions: x\nquestions:\n  category:\n    type: choice\n    labels: [a, b]\n    lables: [a]\n",
      "t.yaml:7:5: unknown key `lables` in question `category` (expected type, instructions, labels, levels, "
-     "none_of_these, multi, scoring, schema, lenient, max_tokens, too_long, template)"},
+     "none_of_these, multi, scoring, rotations, schema, lenient, max_tokens, too_long, template)"},
     {CHOICE AB "gate: {max_eror: 1}\n",
      "t.yaml:5:8: unknown key `max_eror` in gate (expected accept, max_error, confidence, per_class, never_escalate, "
      "always_escalate, check_share, max_local_tokens)"},
@@ -224,6 +227,11 @@ static const struct bad BAD[] = {
     {CHOICE AB "multi: maybe\n", "t.yaml:5:8: `multi` must be true or false"},
     {CHOICE AB "multi: 'true'\n", "t.yaml:5:8: `multi` must be true or false"},
     {CHOICE AB "scoring: letters\n", "t.yaml:5:10: `scoring` must be one of auto, codes, names, not `letters`"},
+    {CHOICE AB "rotations: 3\n", "t.yaml:5:12: question `t`: 3 rotations of 2 labels"},
+    {CHOICE AB "multi: true\nrotations: 2\n",
+     "t.yaml:6:12: question `t`: each label of `multi` is asked for on its own: there is no order to rotate"},
+    {"task: t\ninstructions: x\ntype: generate\nrotations: 2\n",
+     "t.yaml:4:12: question `t` is of type generate, which has no `rotations`"},
     {CHOICE AB "questions: {}\n",
      "t.yaml:3:7: a question stands at the top level and others under `questions`; move it there"},
     {"task: t\ninstructions: x\ntype: pick\n" AB,
