@@ -128,7 +128,9 @@ class Bench:
         task = write_task(folder / "task.yaml", name, settings, settings["labels"](found))
         train = labelled(read_rows(source / settings.get("train", "train.jsonl")), settings)
         test = labelled(read_rows(source / "test.jsonl"), settings)
-        zero_rows, train, test = drawn(test, self.args.zero_rows), drawn(train, self.args.train), drawn(test, self.args.test)
+        languages = sorted({row["lang"] for row in test if "lang" in row})
+        zero_rows = drawn(test, self.args.zero_rows * (3 if languages else 1))
+        train, test = drawn(train, self.args.train), drawn(test, self.args.test)
         train_path = write_rows(folder / "train.jsonl", train)
         profile = folder / "profile"
 
@@ -142,7 +144,6 @@ class Bench:
         result["tune"] = self.once(folder / "tune.json", tune)
         result["tuned"] = self.once(folder / "tuned.json", lambda: self.evaluate(
             task, model, write_rows(folder / "test.jsonl", test), "-p", profile))
-        languages = sorted({row["lang"] for row in test if "lang" in row})
         result["languages"] = {}
         for language in languages:
             of = write_rows(folder / f"test.{language}.jsonl", [row for row in test if row["lang"] == language])

@@ -91,6 +91,16 @@ static void add_extraction(json_t *object, const struct weir_decision *decision,
     (void)json_object_set_new(object, "not_enforced", notes);
 }
 
+/* The label; with `multi` the list of those that apply. */
+static json_t *value_json(const struct weir_question *question, const struct weir_decision *decision)
+{
+    if (!question->multi) return json_string(question->labels[decision->label].name);
+    json_t *list = json_array();
+    for (size_t i = 0; i < question->n_labels; i++)
+        if (decision->probabilities[i] >= 0.5) (void)json_array_append_new(list, json_string(question->labels[i].name));
+    return list;
+}
+
 /* The fields that a question has wherever it stands. */
 static void add_value(json_t *object, const struct weir_question *question, const struct weir_decision *decision,
                       const struct weir_words *words)
@@ -102,7 +112,7 @@ static void add_value(json_t *object, const struct weir_question *question, cons
             add_words(object, decision, words);
         return;
     }
-    (void)json_object_set_new(object, "value", json_string(question->labels[decision->label].name));
+    (void)json_object_set_new(object, "value", value_json(question, decision));
     (void)json_object_set_new(object, "probability", json_real(decision->probability));
     (void)json_object_set_new(object, "probabilities", probabilities_json(question, decision));
     if (question->type == WEIR_QUESTION_SCORE)

@@ -152,6 +152,8 @@ static int find_question(struct run *run)
     int index = parts_profile_question(run->parts.profile, run->question->name);
     if (index < 0) return cli_say(CLI_REFUSED, "the profile was not tuned for question '%s'", run->question->name);
     run->profile_index = (size_t)index;
+    if (run->question->multi)
+        return cli_say(CLI_REFUSED, "question '%s' has `multi`: no single answer to certify", run->question->name);
     struct weir_eval_rows planning;
     weir_profile_unseen(run->parts.profile, run->profile_index, &planning);
     if (!planning.count)

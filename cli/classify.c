@@ -348,9 +348,9 @@ static int write_summaries(struct run *run, double seconds)
     if (!run->args->summary && !run->args->details) return CLI_DONE;
     if (run->tally.unknown_labels) {
         return cli_say(CLI_REFUSED,
-                       "no summary: %zu rows carry a label that '%s' does not have; the first: '%s', line %zu",
-                       run->tally.unknown_labels, run->tally.question->name, run->tally.first_unknown,
-                       run->tally.first_unknown_line);
+                       "no summary: %zu rows carry a label that '%s' does not have; the first, line %zu: %s",
+                       run->tally.unknown_labels, run->tally.question->name, run->tally.first_unknown_line,
+                       run->tally.first_unknown);
     }
     int status = CLI_DONE;
     if (run->args->summary) status = write_object(&run->summary, tally_summary(&run->tally, seconds));

@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "engine_args.h"
 #include "eval_calibration.h"
+#include "eval_multi.h"
 #include "eval_report.h"
 #include "labelled.h"
 #include "output.h"
@@ -36,7 +37,8 @@ static const struct argp_option options[] = {
     {"json", KEY_JSON, "FILE", 0, "Write everything measured as one JSON object (- is standard output, without tables)",
      0},
     {"require", KEY_REQUIRE, "M>=X", 0,
-     "Fail unless the measure M is at least X (also >, <=, <): accuracy, accuracy_low, macro_f1, ece, nll, brier, "
+     "Fail unless the measure M is at least X (also >, <=, <): accuracy, accuracy_low, macro_f1, micro_f1 (multi), "
+     "ece, nll, brier, "
      "difference, "
      "difference_low, coverage (at 5 % error), rows_per_s, p50_ms, p99_ms. May be given several times",
      0},
@@ -223,6 +225,7 @@ static int answer_all(struct run *run, struct answers *answers, const char *stag
     }
     *seconds += progress_clock() - start;
     progress_clear(&progress);
+    if (!status && run->question->multi) multi_settle(&run->rows, run->question->n_labels, answers);
     return status;
 }
 
@@ -232,6 +235,11 @@ static int answer_majority(struct run *run)
     size_t n = run->question->n_labels, best = 0;
     size_t *counts = calloc(n, sizeof *counts);
     int status = counts ? answers_open(&run->majority, &run->rows, n) : cli_nomem();
+    if (run->question->multi) {
+        if (!status) multi_majority(&run->rows, n, &run->majority);
+        free(counts);
+        return status;
+    }
     for (size_t i = 0; i < run->rows.count && !status; i++) counts[run->rows.gold[i]]++;
     for (size_t k = 0; k < n && !status; k++)
         if (counts[k] > counts[best]) best = k;
@@ -243,6 +251,9 @@ static int answer_majority(struct run *run)
 static int measure_calibration(struct run *run)
 {
     if (!run->args->shows_calibration) return CLI_DONE;
+    if (run->question->multi)
+        return cli_say(CLI_REFUSED, "question '%s' has `multi`: --calibration has no order of labels to turn",
+                       run->question->name);
     struct calibration_request request = {.parts = &run->parts,
                                           .index = run->question_index,
                                           .rows = &run->rows,
@@ -267,9 +278,26 @@ static int answer(struct run *run)
 
 static struct weir_eval_rows rows_of(const struct run *run, const struct answers *answers)
 {
-    struct weir_eval_rows rows = answers_rows(answers, &run->rows, run->question->n_labels, true);
+    struct weir_eval_rows rows = run->question->multi
+                                     ? multi_rows(answers, &run->rows)
+                                     : answers_rows(answers, &run->rows, run->question->n_labels, true);
     if (answers == &run->majority) rows.probability = rows.probabilities = NULL;
     return rows;
+}
+
+/* Accuracy and coverage are of the whole set of labels; the other measures of the labels one by one. */
+static int measure_multi(const struct run *run, const struct answers *answers, struct eval_way *way,
+                         struct weir_eval_class *classes)
+{
+    struct weir_eval_multi_summary s;
+    int status = multi_measure(&run->rows, run->question->n_labels, answers, &s, classes);
+    if (status) return status;
+    way->summary.macro_f1 = s.macro_f1;
+    way->summary.ece = s.ece;
+    way->summary.brier = s.brier;
+    way->summary.nll = s.nll;
+    way->micro_f1 = s.micro_f1;
+    return CLI_DONE;
 }
 
 static int measure_way(const struct run *run, const struct answers *answers, const char *name, struct eval_way *way,
@@ -278,7 +306,9 @@ static int measure_way(const struct run *run, const struct answers *answers, con
     struct weir_eval_rows rows = rows_of(run, answers);
     struct weir_error error = {0};
     *way = (struct eval_way){.name = name, .has_probabilities = rows.probability != NULL};
-    if (weir_eval_measure(&rows, &way->summary, classes, &error)) return cli_fail(&error);
+    if (weir_eval_measure(&rows, &way->summary, run->question->multi ? NULL : classes, &error)) return cli_fail(&error);
+    int status = run->question->multi ? measure_multi(run, answers, way, classes) : CLI_DONE;
+    if (status) return status;
     for (size_t i = 0; i < EVAL_COVERAGES && way->has_probabilities; i++)
         if (weir_eval_coverage(&rows, eval_max_errors[i], &way->coverage[i], &error)) return cli_fail(&error);
     return CLI_DONE;
@@ -317,7 +347,7 @@ static int measure(struct run *run)
     r->classes = calloc(n, sizeof *r->classes);
     r->confusion = calloc(n * n, sizeof *r->confusion);
     if (!r->classes || !r->confusion) return cli_nomem();
-    for (size_t i = 0; i < run->rows.count; i++)
+    for (size_t i = 0; i < run->rows.count && !run->question->multi; i++)
         if (run->local.predicted[i] >= 0) r->confusion[(size_t)local.gold[i] * n + (size_t)run->local.predicted[i]]++;
     r->p50_ms = weir_eval_quantile(run->local.latency_ms, run->local.n_latencies, 0.5);
     r->p99_ms = weir_eval_quantile(run->local.latency_ms, run->local.n_latencies, 0.99);

@@ -46,6 +46,14 @@ static bool print_ways(const struct eval_result *r)
     return table_print(table);
 }
 
+static void print_micro(const struct eval_result *r)
+{
+    (void)printf("\nAccuracy: rows whose whole set of labels is right. Micro F1: %.3f (most frequent labels %.3f",
+                 r->local.micro_f1, r->majority.micro_f1);
+    if (r->has_floor) (void)printf(", n-grams alone %.3f", r->floor.micro_f1);
+    (void)printf("). ECE: mean over the labels\n");
+}
+
 static void print_difference(const struct eval_result *r)
 {
     const struct weir_eval_paired *p = &r->paired;
@@ -111,13 +119,16 @@ int eval_print(const struct eval_result *r)
         "%s, question %s: %zu rows with a label, %zu unreadable (they count as wrong), %zu without a label\n\n",
         weir_task_name(r->task), r->question->name, r->local.summary.rows - r->errors, r->errors, r->unlabelled);
     bool good = print_ways(r);
+    if (r->question->multi) print_micro(r);
     print_difference(r);
     (void)printf("%.1f rows/s, p50 %.1f ms, p99 %.1f ms (%s, %u threads)\n\n",
                  r->seconds > 0 ? (double)r->local.summary.rows / r->seconds : 0, r->p50_ms, r->p99_ms, r->cpu_level,
                  r->threads);
     good = print_classes(r) && good;
-    (void)printf("\nMost frequent mistakes:\n");
-    good = print_confusions(r) && good;
+    if (!r->question->multi) {
+        (void)printf("\nMost frequent mistakes:\n");
+        good = print_confusions(r) && good;
+    }
     int status = cli_flush();
     return status || good ? status : cli_nomem();
 }
@@ -195,6 +206,16 @@ static json_t *coverage_json(const struct eval_result *r)
     return list;
 }
 
+/* Instead of a confusion matrix. */
+static void add_multi(json_t *object, const struct eval_result *r)
+{
+    (void)json_object_del(object, "confusion");
+    (void)json_object_set_new(object, "multi", json_true());
+    (void)json_object_set_new(object, "micro_f1", json_real(r->local.micro_f1));
+    if (r->has_floor) (void)json_object_set_new(object, "floor_micro_f1", json_real(r->floor.micro_f1));
+    if (r->has_floor) (void)json_object_set_new(object, "floor_macro_f1", json_real(r->floor.summary.macro_f1));
+}
+
 json_t *eval_json(const struct eval_result *r)
 {
     const struct weir_eval_summary *s = &r->local.summary;
@@ -212,6 +233,7 @@ json_t *eval_json(const struct eval_result *r)
         object = NULL;
     }
     json_decref(measures);
+    if (object && r->question->multi) add_multi(object, r);
     return object;
 }
 
@@ -220,7 +242,7 @@ struct measure {
     double value;
 };
 
-enum { MEASURES = 12 };
+enum { MEASURES = 13 };
 
 static void measures_of(const struct eval_result *r, struct measure measures[MEASURES])
 {
@@ -229,6 +251,7 @@ static void measures_of(const struct eval_result *r, struct measure measures[MEA
         {"accuracy", s->accuracy},
         {"accuracy_low", s->accuracy_low},
         {"macro_f1", s->macro_f1},
+        {"micro_f1", r->local.micro_f1},
         {"ece", s->ece},
         {"nll", s->nll},
         {"brier", s->brier},

@@ -12,11 +12,12 @@
 enum { EVAL_COVERAGES = 4 };
 extern const double eval_max_errors[EVAL_COVERAGES]; /* 1, 2, 5 and 10 % */
 
-/* One way to answer the rows. */
+/* One way to answer the rows. With `multi` accuracy and coverage are of the whole set of labels, the other measures of the labels one by one. */
 struct eval_way {
     const char *name; /* of its line */
     struct weir_eval_summary summary;
     struct weir_eval_coverage coverage[EVAL_COVERAGES];
+    double micro_f1;        /* `multi` only */
     bool has_probabilities; /* the most frequent label has none */
 };
 
@@ -28,7 +29,7 @@ struct eval_result {
     bool has_floor;                  /* a profile with an n-gram head other than the one in use */
     struct weir_eval_paired paired;  /* local against the floor, or against the most frequent label */
     struct weir_eval_class *classes; /* [n_labels], owned */
-    size_t *confusion;               /* [n_labels gold, n_labels answers], owned */
+    size_t *confusion;               /* [n_labels gold, n_labels answers], owned; all 0 with `multi` */
     struct weir_eval_bin bins[WEIR_EVAL_ECE_BINS];
     size_t errors, unlabelled;
     double seconds, p50_ms, p99_ms;

@@ -25,10 +25,10 @@ static int gather_row(struct labelled *labelled, const struct weir_row *row, con
         labelled->unlabelled++;
         return CLI_DONE;
     }
-    int32_t gold = parts_label(question, row->label);
-    if (gold < 0)
-        return cli_say(CLI_REFUSED, "line %zu: '%s' has no label '%.*s'", row->line, question->name,
-                       (int)(row->label.size < 100 ? row->label.size : 100), row->label.data);
+    struct label_problem problem;
+    uint8_t *set = labelled->sets ? labelled->sets + labelled->count * question->n_labels : NULL;
+    int32_t gold = parts_row_label(question, row, set, &problem);
+    if (gold < 0) return cli_say(CLI_REFUSED, "line %zu: %s", row->line, problem.text);
     if (keeps && !keeps(context, row->text)) {
         labelled->left_out++;
         return CLI_DONE;
@@ -44,11 +44,14 @@ int labelled_gather(struct labelled *labelled, const struct weir_question *quest
     size_t room = labelled->rows.count + 1;
     labelled->texts = calloc(room, sizeof *labelled->texts);
     labelled->gold = calloc(room, sizeof *labelled->gold);
-    if (!labelled->texts || !labelled->gold) return cli_nomem();
+    labelled->sets = question->multi ? calloc(room, question->n_labels) : NULL;
+    if (!labelled->texts || !labelled->gold || (question->multi && !labelled->sets)) return cli_nomem();
     int status = CLI_DONE;
     for (size_t i = 0; i < labelled->rows.count && !status; i++)
         status = gather_row(labelled, &labelled->rows.items[i], question, keeps, context);
     for (size_t i = 0; i < labelled->errors && !status; i++) labelled->gold[labelled->count + i] = -1;
+    if (labelled->sets && !status)
+        memset(labelled->sets + labelled->count * question->n_labels, 0, labelled->errors * question->n_labels);
     if (!status && !labelled->count)
         status =
             cli_say(CLI_FAILED, "no labelled row to work on (%zu without a label, %zu unreadable, %zu learned from)",
@@ -61,6 +64,7 @@ void labelled_free(struct labelled *labelled)
     weir_rows_free(&labelled->rows);
     free(labelled->texts);
     free(labelled->gold);
+    free(labelled->sets);
 }
 
 int answers_open(struct answers *answers, const struct labelled *labelled, size_t n_labels)

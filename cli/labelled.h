@@ -15,7 +15,8 @@
 struct labelled {
     struct weir_rows rows;       /* all rows of the source */
     struct weir_string *texts;   /* [count]: of the rows that carry a label and can be read */
-    int32_t *gold;               /* [count + errors], the last `errors` of them -1 */
+    int32_t *gold;               /* [count + errors], the last `errors` of them -1; 0 for a question with `multi` */
+    uint8_t *sets;               /* `multi`: [count + errors, n_labels], which labels apply; else NULL */
     size_t count;                /* rows kept */
     size_t errors;               /* rows that cannot be read */
     size_t unlabelled, left_out; /* without a label; left out by `keeps` */

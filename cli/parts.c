@@ -113,3 +113,42 @@ int32_t parts_label(const struct weir_question *question, struct weir_string nam
     }
     return -1;
 }
+
+static int32_t unknown_label(const struct weir_question *question, struct weir_string name,
+                             struct label_problem *problem)
+{
+    (void)snprintf(problem->text, sizeof problem->text, "'%.40s' has no label '%.*s'", question->name,
+                   (int)(name.size < 80 ? name.size : 80), name.data);
+    return -1;
+}
+
+/* The names of a list, each with a line feed behind it. */
+static int32_t fill_set(const struct weir_question *question, struct weir_string list, uint8_t *set,
+                        struct label_problem *problem)
+{
+    for (const char *at = list.data, *end = list.data + list.size; at < end;) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        struct weir_string name = {at, (size_t)((stop ? stop : end) - at)};
+        int32_t label = parts_label(question, name);
+        if (label < 0) return unknown_label(question, name, problem);
+        set[label] = 1;
+        at = stop ? stop + 1 : end;
+    }
+    return 0;
+}
+
+int32_t parts_row_label(const struct weir_question *question, const struct weir_row *row, uint8_t *set,
+                        struct label_problem *problem)
+{
+    if (question->multi) {
+        memset(set, 0, question->n_labels);
+        return fill_set(question, row->label, set, problem);
+    }
+    if (row->label_is_list) {
+        (void)snprintf(problem->text, sizeof problem->text, "a list of labels, but '%.80s' has one (no `multi`)",
+                       question->name);
+        return -1;
+    }
+    int32_t label = parts_label(question, row->label);
+    return label < 0 ? unknown_label(question, row->label, problem) : label;
+}

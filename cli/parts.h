@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "weir/engine.h"
+#include "weir/input.h"
 #include "weir/profile.h"
 #include "weir/task.h"
 
@@ -36,5 +37,13 @@ int parts_profile_question(const struct weir_profile *profile, const char *name)
 
 /* Index of the label of that name, or -1. */
 int32_t parts_label(const struct weir_question *question, struct weir_string name);
+
+/* What a labelled row says about a question: the label's index, with `multi` 0 and the labels that apply as 1 in set [n_labels] (else not
+ * touched, may be NULL). -1: *problem says which label the question does not have; it is never empty. */
+struct label_problem {
+    char text[160];
+};
+int32_t parts_row_label(const struct weir_question *question, const struct weir_row *row, uint8_t *set,
+                        struct label_problem *problem);
 
 #endif

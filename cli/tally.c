@@ -19,16 +19,32 @@ static bool series_add(struct series *series, double value)
     return true;
 }
 
-/* The label's index, -1 for none or an unknown one, which is noted. */
-static int32_t gold_of(struct tally *tally, const struct weir_row *row)
+/* The label's index (`multi`: 0, and its labels in set [n_labels]), -1 for none or an unknown one, which is noted. */
+static int32_t gold_of(struct tally *tally, const struct weir_row *row, uint8_t *set)
 {
+    struct label_problem problem;
     if (!row->label.data) return -1;
-    int32_t gold = parts_label(tally->question, row->label);
+    int32_t gold = parts_row_label(tally->question, row, set, &problem);
     if (gold >= 0 || tally->unknown_labels++) return gold;
-    (void)snprintf(tally->first_unknown, sizeof tally->first_unknown, "%.*s",
-                   (int)(row->label.size < 80 ? row->label.size : 80), row->label.data);
+    (void)snprintf(tally->first_unknown, sizeof tally->first_unknown, "%s", problem.text);
     tally->first_unknown_line = row->line;
     return gold;
+}
+
+/* p: [n_labels], NULL for a row without an answer. */
+static bool add_set(struct tally *tally, const uint8_t *set, const double *p)
+{
+    for (size_t k = 0; k < tally->question->n_labels; k++)
+        if (!series_add(&tally->sets, set[k]) || !series_add(&tally->probabilities, p ? p[k] : 0)) return false;
+    return series_add(&tally->predicted, p ? 0 : -1);
+}
+
+static bool is_right(const struct tally *tally, const struct weir_decision *decision, int32_t gold, const uint8_t *set)
+{
+    if (!tally->question->multi) return (size_t)gold == decision->label;
+    for (size_t k = 0; k < tally->question->n_labels; k++)
+        if ((decision->probabilities[k] >= 0.5) != set[k]) return false;
+    return true;
 }
 
 static bool add_measured(struct tally *tally, int32_t gold, int32_t predicted, double probability)
@@ -37,14 +53,14 @@ static bool add_measured(struct tally *tally, int32_t gold, int32_t predicted, d
            series_add(&tally->probability, probability);
 }
 
-static bool add_error(struct tally *tally, const char *problem, int32_t gold)
+static bool add_error(struct tally *tally, const char *problem, int32_t gold, const uint8_t *set)
 {
     if (!tally->errors++) (void)snprintf(tally->first_error, sizeof tally->first_error, "%s", problem);
-    return add_measured(tally, gold, -1, 0);
+    return tally->question->multi ? add_set(tally, set, NULL) : add_measured(tally, gold, -1, 0);
 }
 
 static bool add_answer(struct tally *tally, const struct weir_row *row, const struct weir_decision *decisions,
-                       int32_t gold)
+                       int32_t gold, const uint8_t *set)
 {
     double latency_ms = 0;
     for (size_t i = 0; i < tally->questions; i++) {
@@ -59,8 +75,9 @@ static bool add_answer(struct tally *tally, const struct weir_row *row, const st
     if (answer_accepted(tally->acceptance, tally->question_index, decision, &reason)) {
         tally->accepted++;
         tally->accepted_labelled += gold >= 0;
-        tally->accepted_wrong += gold >= 0 && (size_t)gold != decision->label;
+        tally->accepted_wrong += gold >= 0 && !is_right(tally, decision, gold, set);
     }
+    if (tally->question->multi) return gold < 0 || add_set(tally, set, decision->probabilities);
     return gold < 0 || add_measured(tally, gold, (int32_t)decision->label, decision->probability);
 }
 
@@ -68,10 +85,11 @@ bool tally_add(struct tally *tally, const struct weir_row *row, const struct wei
 {
     struct problem problem;
     bool has_failed = answer_problem(row, decisions, tally->questions, &problem);
-    int32_t gold = gold_of(tally, row);
+    uint8_t set[WEIR_TASK_LABELS_MAX] = {0};
+    int32_t gold = gold_of(tally, row, set);
     tally->rows++;
     tally->labelled += row->label.data != NULL;
-    return has_failed ? add_error(tally, problem.text, gold) : add_answer(tally, row, decisions, gold);
+    return has_failed ? add_error(tally, problem.text, gold, set) : add_answer(tally, row, decisions, gold, set);
 }
 
 static int32_t *integers(const struct series *series)
@@ -81,8 +99,31 @@ static int32_t *integers(const struct series *series)
     return values;
 }
 
-/* Adds the measures to `object`; false without memory. Labels were checked, so nothing else can fail. */
-static bool add_measures(const struct tally *tally, json_t *object)
+/* The same measures of independent labels: accuracy is the share of rows whose whole set is right. */
+static bool measure_sets(const struct tally *tally, struct weir_eval_summary *out)
+{
+    size_t rows = tally->predicted.count, cells = tally->sets.count;
+    uint8_t *sets = calloc(cells + 1, 1), *answered = calloc(rows + 1, 1);
+    struct weir_eval_multi_summary s = {0};
+    for (size_t i = 0; sets && i < cells; i++) sets[i] = tally->sets.values[i] > 0;
+    for (size_t i = 0; answered && i < rows; i++) answered[i] = tally->predicted.values[i] >= 0;
+    const struct weir_eval_multi_rows given = {.count = rows,
+                                               .n_labels = tally->question->n_labels,
+                                               .gold = sets,
+                                               .answered = answered,
+                                               .probabilities = tally->probabilities.values};
+    bool good = sets && answered && weir_eval_multi(&given, &s, NULL, NULL) == WEIR_OK;
+    free(sets);
+    free(answered);
+    *out = (struct weir_eval_summary){.accuracy = s.exact,
+                                      .accuracy_low = s.exact_low,
+                                      .accuracy_high = s.exact_high,
+                                      .macro_f1 = s.macro_f1,
+                                      .ece = s.ece};
+    return good;
+}
+
+static bool measure_labels(const struct tally *tally, struct weir_eval_summary *out)
 {
     int32_t *gold = integers(&tally->gold), *predicted = integers(&tally->predicted);
     struct weir_eval_rows rows = {.count = tally->gold.count,
@@ -90,10 +131,17 @@ static bool add_measures(const struct tally *tally, json_t *object)
                                   .gold = gold,
                                   .predicted = predicted,
                                   .probability = tally->probability.values};
-    struct weir_eval_summary s = {0};
-    bool good = gold && predicted && weir_eval_measure(&rows, &s, NULL, NULL) == WEIR_OK;
+    bool good = gold && predicted && weir_eval_measure(&rows, out, NULL, NULL) == WEIR_OK;
     free(gold);
     free(predicted);
+    return good;
+}
+
+/* Adds the measures to `object`; false without memory. Labels were checked, so nothing else can fail. */
+static bool add_measures(const struct tally *tally, json_t *object)
+{
+    struct weir_eval_summary s = {0};
+    bool good = tally->question->multi ? measure_sets(tally, &s) : measure_labels(tally, &s);
     if (!good) return false;
     json_t *measures = json_pack("{s:f, s:f, s:f, s:f, s:f}", "accuracy", s.accuracy, "accuracy_low", s.accuracy_low,
                                  "accuracy_high", s.accuracy_high, "macro_f1", s.macro_f1, "ece", s.ece);
@@ -166,6 +214,8 @@ void tally_free(struct tally *tally)
     free(tally->gold.values);
     free(tally->predicted.values);
     free(tally->probability.values);
+    free(tally->sets.values);
+    free(tally->probabilities.values);
     free(tally->latency_ms.values);
     *tally = (struct tally){0};
 }

@@ -26,11 +26,13 @@ struct tally {
     size_t accepted, accepted_labelled,
         accepted_wrong; /* answers of that question that were accepted; wrong: of the labelled */
     char first_error[WEIR_INPUT_ROW_ERROR_MAX + 64];
-    size_t unknown_labels; /* labelled rows whose label the question does not have */
-    char first_unknown[96];
+    size_t unknown_labels;   /* labelled rows whose label the question does not have */
+    char first_unknown[160]; /* what is wrong with the first of them */
     size_t first_unknown_line;
-    struct series gold, predicted, probability;     /* of labelled rows, and of all error rows; -1: none */
-    struct series latency_ms;                       /* of answered rows */
+    struct series gold, predicted,
+        probability;                   /* of labelled rows, and of all error rows; -1: none. `multi`: predicted only */
+    struct series sets, probabilities; /* `multi`: [those rows, n_labels] */
+    struct series latency_ms;          /* of answered rows */
     double fresh_tokens, prefix_tokens, text_bytes; /* sums over answered rows */
 };
 

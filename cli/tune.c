@@ -110,6 +110,7 @@ struct training {
     struct weir_rows rows;
     struct weir_string *texts; /* [rows.count], the first `count` used */
     int32_t *labels;           /* [count, questions] */
+    uint8_t *sets;             /* [count, labels of all questions] */
     size_t count;              /* rows with a label */
     size_t errors;             /* rows that could not be read */
 };
@@ -120,17 +121,23 @@ static int gather(const struct parts *parts, size_t question_index, struct train
     const struct weir_question *question = weir_task_question(parts->task, question_index);
     training->texts = calloc(training->rows.count + 1, sizeof *training->texts);
     training->labels = calloc(training->rows.count + 1, questions * sizeof *training->labels);
-    if (!training->texts || !training->labels) return cli_nomem();
+    size_t offset = 0, all = 0;
+    for (size_t q = 0; q < questions; q++) {
+        if (q == question_index) offset = all;
+        all += weir_task_question(parts->task, q)->n_labels;
+    }
+    training->sets = calloc(training->rows.count + 1, all ? all : 1);
+    if (!training->texts || !training->labels || !training->sets) return cli_nomem();
     for (size_t i = 0; i < training->rows.count; i++) {
         const struct weir_row *row = &training->rows.items[i];
         if (row->status && !training->errors++) (void)cli_say(0, "a row is left out: %s", row->error);
         if (row->status || !row->label.data) continue;
         int32_t *labels = &training->labels[training->count * questions];
         for (size_t q = 0; q < questions; q++) labels[q] = -1;
-        labels[question_index] = parts_label(question, row->label);
-        if (labels[question_index] < 0)
-            return cli_say(CLI_REFUSED, "line %zu: '%s' has no label '%.*s'", row->line, question->name,
-                           (int)(row->label.size < 100 ? row->label.size : 100), row->label.data);
+        struct label_problem problem;
+        labels[question_index] =
+            parts_row_label(question, row, training->sets + training->count * all + offset, &problem);
+        if (labels[question_index] < 0) return cli_say(CLI_REFUSED, "line %zu: %s", row->line, problem.text);
         training->texts[training->count++] = row->text;
     }
     if (!training->count) return cli_say(CLI_FAILED, "no row carries a label");
@@ -155,6 +162,7 @@ static void training_free(struct training *training)
     weir_rows_free(&training->rows);
     free(training->texts);
     free(training->labels);
+    free(training->sets);
 }
 
 /* Minutes of work should not end at a folder that does not exist. The profile replaces files only. */
@@ -239,7 +247,8 @@ static int tune(struct arguments *args, const struct parts *parts, const struct 
     progress_open(&progress, "steps", args->is_quiet);
     args->tune.progress = on_progress;
     args->tune.progress_context = &progress;
-    struct weir_tune_rows rows = {.texts = training->texts, .labels = training->labels, .count = training->count};
+    struct weir_tune_rows rows = {
+        .texts = training->texts, .labels = training->labels, .sets = training->sets, .count = training->count};
     struct weir_profile *profile = NULL;
     struct weir_error error = {0};
     enum weir_status failed = weir_tune(parts->engine, parts->task, &rows, &args->tune, &profile, &error);

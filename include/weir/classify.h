@@ -45,10 +45,11 @@ WEIR_API void weir_classifier_calibrate(struct weir_classifier *classifier, bool
 struct weir_decision {
     enum weir_status status; /* WEIR_OK, or why this row has no answer (the fields below are then zero) */
     char error[160];         /* the reason in words when status is not WEIR_OK */
-    size_t label;            /* index of the answer among the question's labels */
-    double probability;      /* of that label, calibrated */
-    const double *
-        probabilities; /* [n_labels of the question], in label order; sums to 1; inside the buffer given to weir_classify */
+    size_t label;       /* index of the answer among the question's labels; with `multi` of the most probable one */
+    double probability; /* of that label, calibrated; with `multi` of the whole answer, as if labels were independent */
+    /* [n_labels of the question], in label order, inside the buffer given to weir_classify; sums to 1. With `multi` each is the probability that
+     * its label applies, and the answer is the labels of 1/2 and above, which may be none. */
+    const double *probabilities;
     size_t fresh_tokens;  /* tokens computed for this row */
     size_t prefix_tokens; /* tokens of the shared prefix it built on */
     double latency_ms;    /* from the start of the row's batch to its answer */

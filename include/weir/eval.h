@@ -91,6 +91,31 @@ struct weir_eval_paired {
 WEIR_API enum weir_status weir_eval_compare(const struct weir_eval_rows *a, const struct weir_eval_rows *b,
                                             struct weir_eval_paired *out, struct weir_error *error) WEIR_MUST_USE;
 
+/* Independent labels (`multi`): every row has any number of them, and a probability for each. */
+struct weir_eval_multi_rows {
+    size_t count, n_labels;
+    const uint8_t *gold;     /* [count, n_labels], 0 or 1 */
+    const uint8_t *answered; /* [count], 0 or 1; NULL: all. The answer to the others is no label and wrong */
+    const double *
+        probabilities; /* [count, n_labels]; not read where a row is not answered. A label is in the answer from 1/2 on */
+};
+
+struct weir_eval_multi_summary {
+    size_t rows, answered, right;                   /* right: rows whose set of labels is exactly the gold one */
+    double exact, exact_low, exact_high;            /* right / rows and its 95 % interval */
+    double micro_precision, micro_recall, micro_f1; /* over all labels of all rows together */
+    double macro_f1;                                /* mean over the labels that occur as gold or in an answer */
+    double
+        ece; /* mean over the labels of sum_m n_m/n * |share with the label - mean probability|, 15 bins of its probability */
+    double brier; /* mean over answered rows of sum_k (p_k - gold_k)^2 */
+    double nll;   /* mean over answered rows of sum_k -ln of the probability of what is so, taken as at least 1e-15 */
+};
+
+/* classes: [n_labels], or NULL. WEIR_ERR_INVALID for a probability out of range. */
+WEIR_API enum weir_status weir_eval_multi(const struct weir_eval_multi_rows *rows,
+                                          struct weir_eval_multi_summary *summary, struct weir_eval_class *classes,
+                                          struct weir_error *error) WEIR_MUST_USE;
+
 /* Sorts values [count] in place and gives the q-quantile, 0 <= q <= 1; 0 for no values. */
 WEIR_API double weir_eval_quantile(double *values, size_t count, double q);
 

@@ -55,6 +55,8 @@ struct weir_row {
     struct weir_string id;    /* a string's text or an integer's digits, as given; else "line:N" */
     struct weir_string text;  /* UTF-8 without NUL */
     struct weir_string label; /* {NULL, 0}: none */
+    bool
+        label_is_list; /* JSON Lines: the label was a list of texts; `label` has each of them with a line feed behind it */
 };
 
 struct weir_input;

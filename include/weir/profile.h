@@ -79,7 +79,8 @@ struct weir_profile_question {
     const char *name;
     size_t n_labels;
     const char *const *labels; /* [n_labels], in the task's order */
-    size_t rows;               /* rows that carried a label of this question */
+    bool is_multi; /* labels are independent of each other (`multi`); docs/tune.md says what the measures then mean */
+    size_t rows;   /* rows that carried a label of this question */
     size_t n_depths;
     const uint32_t *depths;   /* [n_depths], rising: hidden states are read after this many layers */
     enum weir_head_kind head; /* the one to use: lowest out-of-fold log-loss */

@@ -24,7 +24,11 @@ enum { WEIR_TUNE_ROWS_MAX = 1 << 20, WEIR_TUNE_FOLDS_MAX = 20 };
 
 struct weir_tune_rows {
     const struct weir_string *texts; /* [count] */
-    const int32_t *labels; /* [count, questions of the task]: index of the label, or -1 when the row carries none */
+    /* [count, questions of the task]: index of the label, or -1 when the row carries none; of a `multi` question 0 where it carries a set */
+    const int32_t *labels;
+    /* [count, labels of all questions one after the other]: 1 where the label of a `multi` question applies, else 0; not read for other
+     * questions. NULL: no `multi` question is labelled. */
+    const uint8_t *sets;
     size_t count;
 };
 
@@ -43,8 +47,9 @@ struct weir_tune_options {
 WEIR_API struct weir_tune_options weir_tune_options_default(void);
 
 /* Learns heads for every question of the task that has labelled rows. At least one question must; each needs two labels in use and,
- * for every label in use, at least two rows. Labels without rows stay possible with a low probability. Questions without labels
- * (extract, summarize, generate) and `multi` are WEIR_ERR_UNSUPPORTED when rows are labelled for them.
+ * for every label in use, at least two rows; a `multi` question a label that some rows have and others do not. Labels without rows stay
+ * possible with a low probability. Questions without labels (extract, summarize, generate) are WEIR_ERR_UNSUPPORTED when rows are
+ * labelled for them.
  * On success the caller owns *out (weir_profile_save, weir_profile_close). options NULL: the defaults. */
 WEIR_API enum weir_status weir_tune(struct weir_engine *engine, const struct weir_task *task,
                                     const struct weir_tune_rows *rows, const struct weir_tune_options *options,

@@ -38,6 +38,17 @@ static double interpolate(const struct calibration_knot *knots, double x)
     return (double)a->y + part * ((double)b->y - (double)a->y);
 }
 
+bool calibration_apply_multi(const struct calibration *c, const double *z, size_t classes, double *p)
+{
+    for (size_t k = 0; k < classes; k++) {
+        if (!isfinite(z[k])) return false;
+        double x = c->kind == WEIR_CALIBRATION_VECTOR ? (double)c->scale[k] * z[k] + (double)c->shift[k]
+                                                      : z[k] / c->temperature;
+        p[k] = 1 / (1 + exp(-x));
+    }
+    return true;
+}
+
 bool calibration_apply(const struct calibration *c, const double *z, size_t classes, double *p)
 {
     for (size_t k = 0; k < classes; k++) {

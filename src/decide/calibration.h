@@ -26,6 +26,9 @@ struct calibration {
     struct calibration_knot *knots; /* isotonic: [classes, CALIBRATION_KNOTS], owned; the last knot repeats */
 };
 
+/* The same for independent labels: p_k = 1 / (1 + exp(-z_k / T)), or of scale_k z_k + shift_k (Platt 1999). Not isotonic. */
+bool calibration_apply_multi(const struct calibration *calibration, const double *z, size_t classes, double *p);
+
 /* z, p: [classes]; p may not be z. False when a logit is not finite. */
 bool calibration_apply(const struct calibration *calibration, const double *z, size_t classes, double *p);
 void calibration_free(struct calibration *calibration);

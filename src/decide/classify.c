@@ -206,6 +206,14 @@ static double *row_probabilities(const struct work *w, size_t row, const struct 
     return w->probabilities + row * w->c->n_probabilities + a->offset;
 }
 
+/* The probability that the labels of probability 1/2 and above apply and the others do not. */
+static double set_probability(const double *p, size_t n_labels)
+{
+    double product = 1;
+    for (size_t i = 0; i < n_labels; i++) product *= p[i] >= 0.5 ? p[i] : 1 - p[i];
+    return product;
+}
+
 /* The label of highest probability; of equals the first. */
 static void settle(const struct work *w, size_t row, size_t question)
 {
@@ -216,7 +224,7 @@ static void settle(const struct work *w, size_t row, size_t question)
     for (size_t i = 1; i < a->question->n_labels; i++)
         if (p[i] > p[best]) best = i;
     decision->label = best;
-    decision->probability = p[best];
+    decision->probability = a->question->multi ? set_probability(p, a->question->n_labels) : p[best];
     decision->probabilities = p;
 }
 

@@ -77,7 +77,10 @@ static enum weir_status answer(const struct weir_profile *profile, size_t questi
     if (head->hidden) add_hidden(profile, question, head, hidden, z);
     double logits[PROFILE_LABELS_MAX];
     for (size_t k = 0; k < question->n_labels; k++) logits[k] = (double)z[k];
-    if (!calibration_apply(calibration, logits, question->n_labels, probabilities))
+    bool is_finite = question->is_multi
+                         ? calibration_apply_multi(calibration, logits, question->n_labels, probabilities)
+                         : calibration_apply(calibration, logits, question->n_labels, probabilities);
+    if (!is_finite)
         return error_set(error, WEIR_ERR_FORMAT, "question %s: the text's features are not finite numbers",
                          question->name);
     return WEIR_OK;

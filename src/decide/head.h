@@ -17,7 +17,7 @@ struct head_scratch {
 
 void head_scratch_free(struct head_scratch *scratch);
 
-/* probabilities: [n_labels of the question], summing to 1, in label order.
+/* probabilities: [n_labels of the question], summing to 1 unless labels are independent, in label order.
  * hidden: [profile->n_depths, FEATURE_POOLS, n_embd], what features_extract gave for this text with the profile's depths;
  * may be NULL for WEIR_HEAD_NGRAM. Fails without memory, on text that is not UTF-8, and on hidden states that are not finite. */
 typedef enum weir_status head_answer(const struct weir_profile *profile, size_t question, enum weir_head_kind kind,

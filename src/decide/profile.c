@@ -77,6 +77,7 @@ void weir_profile_question(const struct weir_profile *profile, size_t index, str
     *out = (struct weir_profile_question){.name = q->name,
                                           .n_labels = q->n_labels,
                                           .labels = (const char *const *)q->labels,
+                                          .is_multi = q->is_multi,
                                           .rows = q->rows,
                                           .n_depths = q->n_depths,
                                           .depths = q->depths,
@@ -162,6 +163,9 @@ static enum weir_status check_question(const struct profile_question *mine, cons
     if (question->n_labels != mine->n_labels)
         return error_set(error, WEIR_ERR_REFUSED, "question %s: the profile has %zu labels, the task %zu", mine->name,
                          mine->n_labels, question->n_labels);
+    if (question->multi != mine->is_multi)
+        return error_set(error, WEIR_ERR_REFUSED, "question %s: the profile was learned %s `multi`", mine->name,
+                         mine->is_multi ? "with" : "without");
     for (size_t k = 0; k < mine->n_labels; k++)
         if (strcmp(mine->labels[k], question->labels[k].name) != 0)
             return error_set(error, WEIR_ERR_REFUSED, "question %s: label %zu is %s in the profile, %s in the task",

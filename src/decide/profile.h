@@ -5,6 +5,7 @@
 #ifndef WEIR_DECIDE_PROFILE_H
 #define WEIR_DECIDE_PROFILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,6 +55,7 @@ struct profile_question {
     char *name;
     size_t n_labels;
     char **labels;
+    bool is_multi; /* labels are independent: a sigmoid each, and no certificate */
     size_t rows;
     enum weir_head_kind head;
     uint32_t depths[PROFILE_DEPTHS_MAX]; /* this question's, for the public getter */

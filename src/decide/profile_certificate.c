@@ -90,7 +90,8 @@ enum weir_status weir_profile_set_certificate(struct weir_profile *profile, size
     if (question >= profile->n_questions)
         return error_set(error, WEIR_ERR_INVALID, "question %zu of %zu", question, profile->n_questions);
     struct profile_question *q = &profile->questions[question];
-    const char *problem = certificate_problem(certificate, q->n_labels);
+    const char *problem = q->is_multi ? "its labels are independent (`multi`): no single answer to certify"
+                                      : certificate_problem(certificate, q->n_labels);
     if (problem) return error_set(error, WEIR_ERR_INVALID, "certificate of %s: %s", q->name, problem);
     struct weir_certified *items = mem_zero(certificate->count, sizeof *items);
     if (!items) return error_nomem(error, "certificate");

@@ -170,6 +170,17 @@ static enum weir_status read_head_kind(const struct in *in, enum weir_head_kind 
     return in_bad(in, name, "not ngram, hidden or both");
 }
 
+/* Absent: false. */
+static enum weir_status read_multi(const struct in *in, bool *is_multi)
+{
+    char name[NAME_MAX_BYTES];
+    uint64_t value = 0;
+    if (!weir_gguf_find(in->gguf, in_key(name, in, "multi"))) return WEIR_OK;
+    enum weir_status status = in_u64(in, name, 1, 1, &value);
+    *is_multi = value == 1;
+    return status;
+}
+
 static enum weir_status read_question(struct in *in, const struct weir_profile *profile, size_t index)
 {
     struct profile_question *question = &profile->questions[index];
@@ -178,13 +189,19 @@ static enum weir_status read_question(struct in *in, const struct weir_profile *
     (void)snprintf(in->question, sizeof in->question, "q%zu", index);
     enum weir_status status = in_text(in, in_key(name, in, "name"), WEIR_TASK_NAME_BYTES_MAX, &question->name);
     if (!status) status = read_labels(in, question);
+    if (!status) status = read_multi(in, &question->is_multi);
     if (!status) status = in_u64(in, in_key(name, in, "rows"), 1, profile->rows, &rows);
     if (!status) status = read_head_kind(in, &question->head);
     if (!status) status = read_ngram(in, &question->ngram);
     if (!status) status = read_blocks(in, profile, question);
     for (int kind = 0; kind < WEIR_HEAD_KINDS && !status; kind++)
         status = read_head(in, profile, question, (enum weir_head_kind)kind, &question->heads[kind]);
+    for (int kind = 0; kind < WEIR_HEAD_KINDS && !status; kind++)
+        if (question->is_multi && question->heads[kind].calibration.kind == WEIR_CALIBRATION_ISOTONIC)
+            status = in_bad(in, "calibration", "independent labels are never calibrated by isotonic regression");
     if (!status) status = profile_read_certificate(in, question);
+    if (!status && question->is_multi && question->certificate.count)
+        status = in_bad(in, "certificate", "independent labels have none");
     question->rows = (size_t)rows;
     if (!status) profile_question_depths(profile, question);
     return status;

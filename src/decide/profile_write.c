@@ -174,6 +174,7 @@ static enum weir_status write_question(struct gguf_writer *w, const struct weir_
         labels[k] = (struct weir_string){question->labels[k], strlen(question->labels[k])};
     write_text(&out, "name", question->name);
     gguf_write_strings(w, key_of(name, &out, "labels"), labels, question->n_labels);
+    if (question->is_multi) gguf_write_u32(w, key_of(name, &out, "multi"), 1);
     gguf_write_u64(w, key_of(name, &out, "rows"), question->rows);
     write_text(&out, "head", weir_head_kind_name(question->head));
     write_ngram(&out, &question->ngram);

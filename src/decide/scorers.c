@@ -71,8 +71,6 @@ static enum weir_status open_labels(struct scorers *s, struct weir_engine *engin
 enum weir_status scorers_open(struct weir_engine *engine, const struct weir_question *question, struct scorers *scorers,
                               struct weir_error *error)
 {
-    if (question->multi)
-        return error_set(error, WEIR_ERR_UNSUPPORTED, "question %s: `multi` is not answered yet", question->name);
     struct scorers s = {.n_labels = question->n_labels, .is_multi = question->multi};
     s.count = s.is_multi ? s.n_labels : question->rotations ? question->rotations : 1;
     s.items = mem_zero(s.count, sizeof *s.items);

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "base/strbuf.h"
 #include "ingest/lines.h"
 #include "weir/input.h"
 
@@ -21,6 +22,7 @@ struct weir_input {
     char integer_id[32];
     char integer_label[32];
     json_t *object;         /* JSONL: the row's object, owned */
+    struct strbuf list;     /* JSONL: the labels of a list, owned */
     struct csv_source *csv; /* owned */
 };
 

@@ -178,6 +178,7 @@ void row_fail(struct weir_input *input, enum weir_status status, const char *for
     struct weir_row *row = &input->row;
     row->status = status;
     row->text = row->label = (struct weir_string){0};
+    row->label_is_list = false;
     va_list args;
     va_start(args, format);
     int size = vsnprintf(row->error, sizeof row->error, format, args);

@@ -18,29 +18,60 @@ static bool scalar_text(const json_t *value, char digits[32], struct weir_string
     return true;
 }
 
+/* A list of texts into row->label; any other list makes the row an error row. Fails only without memory. */
+static enum weir_status take_list(struct weir_input *input, const json_t *list)
+{
+    size_t index;
+    const json_t *item;
+    strbuf_clear(&input->list);
+    json_array_foreach(list, index, item)
+    {
+        const char *name = json_string_value(item);
+        size_t size = json_string_length(item);
+        if (!name || memchr(name, '\n', size)) {
+            row_fail(input, WEIR_ERR_FORMAT, "line %zu: item %zu of \"%s\" is not a string of one line",
+                     input->row.line, index + 1, input->label_field);
+            return WEIR_OK;
+        }
+        enum weir_status status = strbuf_add(&input->list, name, size);
+        if (!status) status = strbuf_add(&input->list, "\n", 1);
+        if (status) return status;
+    }
+    input->row.label = (struct weir_string){input->list.data ? input->list.data : "", input->list.size};
+    input->row.label_is_list = true;
+    return WEIR_OK;
+}
+
+static enum weir_status take_label(struct weir_input *input)
+{
+    struct weir_row *row = &input->row;
+    const json_t *label = json_object_get(input->object, input->label_field);
+    if (json_is_array(label)) return take_list(input, label);
+    if (label && !json_is_null(label) && !scalar_text(label, input->integer_label, &row->label))
+        row_fail(input, WEIR_ERR_FORMAT, "line %zu: \"%s\" is neither a string, an integer nor a list of strings",
+                 row->line, input->label_field);
+    return WEIR_OK;
+}
+
 /* The members of input->object into the row. The id comes first, so that a failure below still carries it. */
-static void row_from_object(struct weir_input *input)
+static enum weir_status row_from_object(struct weir_input *input)
 {
     struct weir_row *row = &input->row;
     const json_t *id = json_object_get(input->object, input->id_field);
     if (id && !json_is_null(id) && !scalar_text(id, input->integer_id, &row->id)) {
         row_fail(input, WEIR_ERR_FORMAT, "line %zu: \"%s\" is neither a string nor an integer", row->line,
                  input->id_field);
-        return;
+        return WEIR_OK;
     }
     const json_t *text = json_object_get(input->object, input->text_field);
     if (!json_is_string(text)) {
         row_fail(input, WEIR_ERR_FORMAT, "line %zu: \"%s\" %s", row->line, input->text_field,
                  text ? "is not a string" : "is missing");
-        return;
+        return WEIR_OK;
     }
-    const json_t *label = json_object_get(input->object, input->label_field);
-    if (label && !json_is_null(label) && !scalar_text(label, input->integer_label, &row->label)) {
-        row_fail(input, WEIR_ERR_FORMAT, "line %zu: \"%s\" is neither a string nor an integer", row->line,
-                 input->label_field);
-        return;
-    }
-    row->text = (struct weir_string){json_string_value(text), json_string_length(text)};
+    enum weir_status status = take_label(input);
+    if (!status && !row->status) row->text = (struct weir_string){json_string_value(text), json_string_length(text)};
+    return status;
 }
 
 static enum weir_status row_from_line(struct weir_input *input, const char *data, size_t size, struct weir_error *error)
@@ -56,8 +87,16 @@ static enum weir_status row_from_line(struct weir_input *input, const char *data
         row_fail(input, WEIR_ERR_FORMAT, "line %zu, column %d: %s", number, problem.column, problem.text);
     else if (!json_is_object(input->object))
         row_fail(input, WEIR_ERR_FORMAT, "line %zu: not a JSON object", number);
-    else
-        row_from_object(input);
+    else if (row_from_object(input))
+        return error_nomem(error, "the labels of a row");
+    return WEIR_OK;
+}
+
+/* The names of a list take no more bytes than the line that holds them. */
+static enum weir_status jsonl_open(struct weir_input *input, struct weir_error *error)
+{
+    (void)error;
+    input->list = STRBUF_MAX(WEIR_INPUT_ROW_BYTES_MAX);
     return WEIR_OK;
 }
 
@@ -87,8 +126,9 @@ static enum weir_status jsonl_next(struct weir_input *input, bool *found, struct
 static void jsonl_close(struct weir_input *input)
 {
     json_decref(input->object);
+    strbuf_free(&input->list);
 }
 
 static const char *const endings[] = {".jsonl", ".ndjson", ".json", NULL};
 const struct input_reader input_reader_jsonl = {
-    .name = "jsonl", .endings = endings, .next = jsonl_next, .close = jsonl_close};
+    .name = "jsonl", .endings = endings, .open = jsonl_open, .next = jsonl_next, .close = jsonl_close};

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "tune/calibrate_multi.h"
 #include "tune/folds.h"
 
 enum weir_status tune_step(struct tune_steps *steps, struct weir_error *error)
@@ -108,6 +109,14 @@ static enum weir_status run_fold(struct cross *cross, unsigned fold, const struc
     return status ? status : tune_step(cross->steps, error);
 }
 
+static enum weir_status calibrate_multi_job(const double *z, const struct tune_table *table, struct cross_job *job,
+                                            struct weir_error *error)
+{
+    job->temperature = calibrate_multi_temperature(z, table->targets, table->rows, table->classes);
+    const struct calibration calibration = {.kind = WEIR_CALIBRATION_TEMPERATURE, .temperature = job->temperature};
+    return calibrate_multi_measure(z, table->targets, table->rows, table->classes, &calibration, &job->measures, error);
+}
+
 enum weir_status cross_run(struct cross *cross, const struct tune_blocks *blocks, struct cross_job *jobs, size_t n_jobs,
                            double *logits, struct weir_error *error)
 {
@@ -121,6 +130,10 @@ enum weir_status cross_run(struct cross *cross, const struct tune_blocks *blocks
         status = run_fold(cross, fold, blocks, jobs, n_jobs, all, error);
     for (size_t j = 0; j < n_jobs && !status; j++) {
         const double *z = all + j * cells;
+        if (table->targets) {
+            status = calibrate_multi_job(z, table, &jobs[j], error);
+            continue;
+        }
         jobs[j].temperature = calibrate_temperature(z, table->labels, table->rows, table->classes);
         status = calibrate_measure(z, table->labels, table->rows, table->classes, jobs[j].temperature,
                                    &jobs[j].measures, error);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "tune/calibrate_fit.h"
+#include "tune/calibrate_multi.h"
 
 size_t finish_steps(unsigned folds)
 {
@@ -127,13 +128,15 @@ static enum weir_status calibrate_head(const struct cross *cross, const double *
     answers->predicted = mem_zero(table->rows, sizeof *answers->predicted);
     answers->probability = mem_zero(table->rows, sizeof *answers->probability);
     if (!answers->predicted || !answers->probability) return error_nomem(error, "predictions");
+    if (table->targets) return calibrate_multi_choose(&rows, table->targets, &head->calibration, &job->measures, error);
     return calibrate_choose(&rows, &head->calibration, &job->measures, answers->predicted, answers->probability, error);
 }
 
-/* Certificates are planned on what the head in use says about rows it had not seen. */
+/* Certificates are planned on what the head in use says about rows it had not seen; there are none for independent labels. */
 static enum weir_status keep_unseen(const struct tune_table *table, struct unseen_answers *answers,
                                     struct profile_unseen *unseen, struct weir_error *error)
 {
+    if (table->targets) return WEIR_OK;
     unseen->gold = mem_zero(table->rows, sizeof *unseen->gold);
     if (!unseen->gold) return error_nomem(error, "predictions");
     memcpy(unseen->gold, table->labels, table->rows * sizeof *unseen->gold);

@@ -33,8 +33,9 @@ struct learn {
 /* The labelled rows of one question. */
 struct labelled {
     size_t rows;
-    uint32_t *texts; /* [rows], rising */
-    int32_t *labels; /* [rows] */
+    uint32_t *texts;  /* [rows], rising */
+    int32_t *labels;  /* [rows]; of a `multi` question the rarest label of each */
+    uint8_t *targets; /* `multi`: [rows, classes], else NULL */
     size_t classes;
 };
 
@@ -52,6 +53,17 @@ static int32_t label_of(const struct learn *l, size_t row, size_t question)
     return l->rows->labels[row * weir_task_question_count(l->task) + question];
 }
 
+/* [n_labels] of a `multi` question. */
+static const uint8_t *set_of(const struct learn *l, size_t row, size_t question)
+{
+    size_t offset = 0, all = 0;
+    for (size_t q = 0; q < weir_task_question_count(l->task); q++) {
+        if (q == question) offset = all;
+        all += weir_task_question(l->task, q)->n_labels;
+    }
+    return l->rows->sets + row * all + offset;
+}
+
 static size_t count_labelled(const struct learn *l, size_t question)
 {
     size_t count = 0;
@@ -59,24 +71,53 @@ static size_t count_labelled(const struct learn *l, size_t question)
     return count;
 }
 
-static enum weir_status check_labels(const struct learn *l, size_t index)
+/* Whether some label tells rows apart; WEIR_ERR_INVALID for a set that is none. */
+static enum weir_status check_sets(const struct learn *l, size_t index, bool *varied)
 {
     const struct weir_question *question = weir_task_question(l->task, index);
-    size_t count = count_labelled(l, index);
-    int32_t first = -1;
-    bool varied = false;
-    if (!count) return WEIR_OK;
-    if (question->n_labels < 2 || question->multi)
-        return error_set(l->error, WEIR_ERR_UNSUPPORTED, "question %s: only one-of-several labels can be tuned",
+    const uint8_t *first = NULL;
+    if (!l->rows->sets)
+        return error_set(l->error, WEIR_ERR_INVALID, "question %s: rows are labelled, but there are no sets",
                          question->name);
+    for (size_t row = 0; row < l->rows->count; row++) {
+        if (label_of(l, row, index) < 0) continue;
+        const uint8_t *set = set_of(l, row, index);
+        for (size_t k = 0; k < question->n_labels; k++)
+            if (set[k] > 1)
+                return error_set(l->error, WEIR_ERR_INVALID, "row %zu, question %s, label %zu: %d is neither 0 nor 1",
+                                 row + 1, question->name, k + 1, set[k]);
+        if (first) *varied = *varied || memcmp(first, set, question->n_labels) != 0;
+        first = first ? first : set;
+    }
+    return WEIR_OK;
+}
+
+/* Whether two labels are in use; WEIR_ERR_INVALID for one out of range. */
+static enum weir_status check_indices(const struct learn *l, size_t index, bool *varied)
+{
+    const struct weir_question *question = weir_task_question(l->task, index);
+    int32_t first = -1;
     for (size_t row = 0; row < l->rows->count; row++) {
         int32_t label = label_of(l, row, index);
         if (label < -1 || label >= (int32_t)question->n_labels)
             return error_set(l->error, WEIR_ERR_INVALID, "row %zu, question %s: label %d of %zu", row + 1,
                              question->name, label, question->n_labels);
-        if (label >= 0 && first >= 0) varied = varied || label != first;
+        if (label >= 0 && first >= 0) *varied = *varied || label != first;
         if (first < 0) first = label;
     }
+    return WEIR_OK;
+}
+
+static enum weir_status check_labels(const struct learn *l, size_t index)
+{
+    const struct weir_question *question = weir_task_question(l->task, index);
+    size_t count = count_labelled(l, index);
+    bool varied = false;
+    if (!count) return WEIR_OK;
+    if (question->n_labels < 2)
+        return error_set(l->error, WEIR_ERR_UNSUPPORTED, "question %s: only labels can be tuned", question->name);
+    enum weir_status status = question->multi ? check_sets(l, index, &varied) : check_indices(l, index, &varied);
+    if (status) return status;
     if (!varied || count < 2 * l->options->folds)
         return error_set(l->error, WEIR_ERR_INVALID,
                          "question %s: %zu labelled rows%s; tuning with %u folds needs %u rows and two labels in use",
@@ -118,7 +159,25 @@ static void labelled_close(struct labelled *set)
 {
     free(set->texts);
     free(set->labels);
+    free(set->targets);
     *set = (struct labelled){0};
+}
+
+/* What folds are stratified by where rows have any number of labels: the rarest that a row has, 0 where it has none. */
+static enum weir_status set_strata(const struct learn *l, struct labelled *set)
+{
+    size_t *counts = mem_zero(set->classes, sizeof *counts);
+    if (!counts) return error_nomem(l->error, "labelled rows");
+    for (size_t i = 0; i < set->rows * set->classes; i++) counts[i % set->classes] += set->targets[i];
+    for (size_t row = 0; row < set->rows; row++) {
+        const uint8_t *targets = set->targets + row * set->classes;
+        int32_t rarest = -1;
+        for (size_t k = 0; k < set->classes; k++)
+            if (targets[k] && (rarest < 0 || counts[k] < counts[rarest])) rarest = (int32_t)k;
+        set->labels[row] = rarest < 0 ? 0 : rarest;
+    }
+    free(counts);
+    return WEIR_OK;
 }
 
 static enum weir_status labelled_open(const struct learn *l, size_t question, struct labelled *set)
@@ -127,13 +186,16 @@ static enum weir_status labelled_open(const struct learn *l, size_t question, st
     *set = (struct labelled){.classes = weir_task_question(l->task, question)->n_labels};
     set->texts = mem_zero(room, sizeof *set->texts);
     set->labels = mem_zero(room, sizeof *set->labels);
-    if (!set->texts || !set->labels) return error_nomem(l->error, "labelled rows");
+    bool multi = weir_task_question(l->task, question)->multi;
+    if (multi) set->targets = mem_zero(room, set->classes);
+    if (!set->texts || !set->labels || (multi && !set->targets)) return error_nomem(l->error, "labelled rows");
     for (size_t row = 0; row < l->rows->count; row++) {
         if (label_of(l, row, question) < 0) continue;
+        if (multi) memcpy(set->targets + set->rows * set->classes, set_of(l, row, question), set->classes);
         set->texts[set->rows] = (uint32_t)row;
         set->labels[set->rows++] = label_of(l, row, question);
     }
-    return WEIR_OK;
+    return multi ? set_strata(l, set) : WEIR_OK;
 }
 
 /* A stratified part of `all`, all of it when it is small. */
@@ -143,10 +205,14 @@ static enum weir_status labelled_part(const struct learn *l, const struct labell
     *part = (struct labelled){.classes = all->classes};
     part->texts = mem_zero(wanted, sizeof *part->texts);
     part->labels = mem_zero(wanted, sizeof *part->labels);
-    if (!part->texts || !part->labels ||
+    if (all->targets) part->targets = mem_zero(wanted, part->classes);
+    if (!part->texts || !part->labels || (all->targets && !part->targets) ||
         folds_part(all->labels, all->rows, all->classes, wanted, l->options->seed, part->texts, &part->rows))
         return error_nomem(l->error, "labelled rows");
     for (size_t i = 0; i < part->rows; i++) { /* rows of `all` become texts */
+        if (all->targets)
+            memcpy(part->targets + i * all->classes, all->targets + (size_t)part->texts[i] * all->classes,
+                   all->classes);
         part->labels[i] = all->labels[part->texts[i]];
         part->texts[i] = all->texts[part->texts[i]];
     }
@@ -169,6 +235,7 @@ static struct tune_table table_of(const struct learn *l, const struct lesson *le
     return (struct tune_table){.rows = set->rows,
                                .classes = set->classes,
                                .labels = set->labels,
+                               .targets = set->targets,
                                .bags = bags,
                                .ngram = l->ngram,
                                .hidden = states,
@@ -366,6 +433,7 @@ static enum weir_status copy_names(const struct learn *l, const struct weir_ques
     to->name = mem_text(from->name, strlen(from->name));
     to->labels = mem_zero(from->n_labels, sizeof *to->labels);
     if (!to->name || !to->labels) return error_nomem(l->error, "profile");
+    to->is_multi = from->multi;
     to->n_labels = from->n_labels;
     for (size_t k = 0; k < from->n_labels; k++) {
         to->labels[k] = mem_text(from->labels[k].name, strlen(from->labels[k].name));

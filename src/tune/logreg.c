@@ -248,6 +248,30 @@ struct evaluation {
     double step;
 };
 
+static double logit_at(const struct fit *fit, double step, size_t i, size_t k)
+{
+    return (double)fit->at.logits.data[i] + step * (double)fit->direction.logits.data[i] + fit->at.bias[k] +
+           step * fit->direction.bias[k];
+}
+
+/* The same as evaluate_row where each label stands for itself. */
+static void evaluate_targets(struct fit *fit, double step, size_t row)
+{
+    size_t classes = fit->data->classes;
+    const uint8_t *targets = fit->data->targets + row * classes;
+    double loss = 0, slope = 0;
+    for (size_t k = 0; k < classes; k++) {
+        size_t i = panels_at(&fit->residual, row, k);
+        double z = logit_at(fit, step, i, k), small = (double)expf((float)-fabs(z)); /* below 1: no overflow */
+        double residual = (z > 0 ? 1 : small) / (1 + small) - targets[k];
+        loss += log1p(small) + (z > 0 ? z : 0) - (targets[k] ? z : 0);
+        fit->residual.data[i] = (float)residual;
+        slope += residual * ((double)fit->direction.logits.data[i] + fit->direction.bias[k]);
+    }
+    fit->row_loss[row] = loss;
+    fit->row_slope[row] = slope;
+}
+
 /* Loss, slope along the direction and residual of one row at at + step * direction. */
 static void evaluate_row(struct fit *fit, double step, size_t row)
 {
@@ -255,8 +279,7 @@ static void evaluate_row(struct fit *fit, double step, size_t row)
     double z[CLASSES_MAX] = {0}, largest = -HUGE_VAL, sum = 0, slope = 0;
     for (size_t k = 0; k < classes; k++) {
         size_t i = panels_at(&fit->residual, row, k);
-        z[k] = (double)fit->at.logits.data[i] + step * (double)fit->direction.logits.data[i] + fit->at.bias[k] +
-               step * fit->direction.bias[k];
+        z[k] = logit_at(fit, step, i, k);
         if (z[k] > largest) largest = z[k];
     }
     size_t label = (size_t)fit->data->labels[row];
@@ -279,7 +302,13 @@ static void evaluate_rows(void *context, size_t begin, size_t end, unsigned work
 {
     const struct evaluation *e = context;
     (void)worker;
-    for (size_t row = begin; row < end; row++) evaluate_row(e->fit, e->step, row);
+    bool has_targets = e->fit->data->targets != NULL;
+    for (size_t row = begin; row < end; row++) {
+        if (has_targets)
+            evaluate_targets(e->fit, e->step, row);
+        else
+            evaluate_row(e->fit, e->step, row);
+    }
 }
 
 /* Data loss at at + step * direction, *slope its derivative by the step, fit->residual filled. The penalty is the caller's. */
@@ -430,13 +459,18 @@ static unsigned minimise(struct fit *fit)
     return iteration;
 }
 
-/* A start without a model: zero weights, the bias that gives the labels' frequencies (one row added to each). */
+/* A start without a model: zero weights, the bias that gives the labels' frequencies (one row added to each; to those with the label and
+ * those without where labels are independent). */
 static void start_cold(struct fit *fit)
 {
+    const struct logreg_data *data = fit->data;
     double counts[CLASSES_MAX];
-    for (size_t k = 0; k < fit->data->classes; k++) counts[k] = 1;
-    for (size_t row = 0; row < fit->data->rows; row++) counts[fit->data->labels[row]] += 1;
-    for (size_t k = 0; k < fit->data->classes; k++) fit->at.bias[k] = log(counts[k]);
+    for (size_t k = 0; k < data->classes; k++) counts[k] = 1;
+    for (size_t row = 0; row < data->rows && !data->targets; row++) counts[data->labels[row]] += 1;
+    for (size_t i = 0; data->targets && i < data->rows * data->classes; i++)
+        counts[i % data->classes] += data->targets[i];
+    for (size_t k = 0; k < data->classes; k++)
+        fit->at.bias[k] = log(counts[k]) - (data->targets ? log((double)data->rows + 2 - counts[k]) : 0);
 }
 
 static void start_at(struct fit *fit, const struct logreg *model)
@@ -453,7 +487,7 @@ static enum weir_status check(const struct logreg_data *data, const struct logre
         return error_set(error, WEIR_ERR_INVALID, "logistic regression over %zu rows and %zu classes", data->rows,
                          data->classes);
     if (!(options->l2 > 0)) return error_set(error, WEIR_ERR_INVALID, "logistic regression with l2 %g", options->l2);
-    for (size_t row = 0; row < data->rows; row++)
+    for (size_t row = 0; row < data->rows && !data->targets; row++)
         if (data->labels[row] < 0 || (size_t)data->labels[row] >= data->classes)
             return error_set(error, WEIR_ERR_INVALID, "logistic regression: row %zu has label %d", row,
                              data->labels[row]);

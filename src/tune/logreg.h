@@ -3,6 +3,10 @@
  *     logits[i][k] = bias[k] + sum_g w_g * (X_g V_g)[i][k]
  *     loss = sum_i -log softmax(logits[i])[y_i] + l2/2 * sum_g |V_g|^2 + 1e-3/2 * |bias|^2
  *
+ * or, where labels are independent of each other, a logistic regression for each of them in one fit:
+ *
+ *     loss = sum_i sum_k log(1 + exp(logits[i][k])) - t[i][k] logits[i][k] + the same penalties
+ *
  * The penalty on the bias is too small to shift it; it keeps the bias of a class without rows finite.
  *
  * Every iterate of L-BFGS started at zero is a combination of the rows: V_g = w_g X_g^T A with A: [rows, classes]. So vectors are
@@ -23,7 +27,8 @@
 struct logreg_data {
     size_t rows;
     size_t classes;
-    const int32_t *labels;                  /* [rows], each below classes */
+    const int32_t *labels;                  /* [rows], each below classes; not read with targets */
+    const uint8_t *targets;                 /* [rows, classes] 0 or 1: independent labels; NULL: one label a row */
     const struct sparse *sparse, *sparse_t; /* NULL: no such group */
     const struct dense *dense, *dense_t;
 };

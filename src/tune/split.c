@@ -11,6 +11,7 @@ static void side_close(struct split_side *side)
 {
     free(side->index);
     free(side->labels);
+    free(side->targets);
     sparse_close(&side->sparse);
     dense_close(&side->dense);
 }
@@ -32,10 +33,13 @@ static enum weir_status side_rows(struct split_side *side, const struct tune_tab
 {
     side->index = mem_zero(table->rows, sizeof *side->index);
     side->labels = mem_zero(table->rows, sizeof *side->labels);
-    if (!side->index || !side->labels) return WEIR_ERR_NOMEM;
+    side->targets = table->targets ? mem_zero(table->rows, table->classes) : NULL;
+    if (!side->index || !side->labels || (table->targets && !side->targets)) return WEIR_ERR_NOMEM;
     for (size_t row = 0; row < table->rows; row++) {
         if ((is_held && is_held[row]) != held) continue;
         side->index[side->rows] = (uint32_t)row;
+        if (side->targets)
+            memcpy(side->targets + side->rows * table->classes, table->targets + row * table->classes, table->classes);
         side->labels[side->rows++] = table->labels[row];
     }
     return WEIR_OK;
@@ -145,6 +149,7 @@ struct logreg_data split_data(const struct split *split, const struct tune_table
     return (struct logreg_data){.rows = split->fit.rows,
                                 .classes = table->classes,
                                 .labels = split->fit.labels,
+                                .targets = split->fit.targets,
                                 .sparse = with_sparse ? &split->fit.sparse : NULL,
                                 .sparse_t = with_sparse ? &split->fit_sparse_t : NULL,
                                 .dense = with_dense ? &split->fit.dense : NULL,

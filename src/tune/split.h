@@ -17,7 +17,8 @@
 struct tune_table {
     size_t rows;
     size_t classes;
-    const int32_t *labels;        /* [rows] */
+    const int32_t *labels;        /* [rows]; with targets what folds are stratified by */
+    const uint8_t *targets;       /* [rows, classes] of independent labels; NULL: one label a row */
     const struct ngram_bag *bags; /* [rows] */
     struct ngram_settings ngram;  /* the bags were made with */
     const float *hidden;          /* [rows, n_depths, FEATURE_POOLS, n_embd]; NULL when n_depths is 0 */
@@ -41,8 +42,9 @@ struct tune_blocks {
 
 struct split_side {
     size_t rows;
-    uint32_t *index; /* [rows], rising: rows of the table */
-    int32_t *labels; /* [rows] */
+    uint32_t *index;  /* [rows], rising: rows of the table */
+    int32_t *labels;  /* [rows] */
+    uint8_t *targets; /* [rows, classes], NULL as the table's */
     struct sparse sparse;
     struct dense dense; /* standardised, then divided by sqrt(columns): a row's norm is about 1 */
 };

@@ -63,7 +63,7 @@ static struct weir_profile *tuned(struct weir_engine *engine, const struct weir_
         for (size_t q = 0; q < questions; q++) learned += given[i * questions + q] >= 0;
     }
     if (!learned) return NULL;
-    struct weir_tune_rows tune_rows = {texts, kept, count};
+    struct weir_tune_rows tune_rows = {.texts = texts, .labels = kept, .count = count};
     check_status(weir_tune(engine, task, &tune_rows, &options, &profile, &error), WEIR_OK, &error);
     return profile;
 }

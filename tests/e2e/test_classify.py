@@ -154,7 +154,7 @@ class Files(ClassifyTest):
         rows = self.path("in.jsonl", jsonl(ROWS + [{"text": "a", "label": "gald"}]))
         done = self.weir("classify", "-t", self.task, "-m", self.model, "-o", out, "--summary", summary, rows,
                          status=REFUSED)
-        self.assertIn(b"'gald', line 4", done.stderr)
+        self.assertIn(b"line 4: 'mood' has no label 'gald'", done.stderr)
         self.assertFalse(summary.exists())
         self.assertEqual(len(out.read_text().splitlines()), 4)
 

@@ -257,9 +257,9 @@ class Refusals(Job):
         self.classify("-p", self.task, rows, status=FAILED)
         self.classify("-p", self.folder / "nowhere", rows, status=FAILED)
 
-    def test_a_type_that_is_not_there_yet(self):
-        task = self.path("multi.yaml", TASK + "multi: true\n")
-        self.assertIn("multi", self.classify(self.path("in.jsonl", jsonl(self.test)), task=task, status=REFUSED).stderr.decode())
+    def test_a_profile_without_multi_for_a_task_with_it(self):
+        self.tune()
+        self.refused(task=self.path("multi.yaml", TASK + "multi: true\n"), says=["topic.profile", "the profile was learned without `multi`"])
 
 
 class Levels(Job):

@@ -46,7 +46,13 @@ static const struct input_case jsonl_cases[] = {
      "1 a !ERR_FORMAT\n2 5 !ERR_FORMAT\n3 6 !ERR_FORMAT\n"},
     {"bad-id.jsonl", "{\"id\":1.5,\"text\":\"t\"}\n{\"id\":[],\"text\":\"t\"}\n{\"id\":true,\"text\":\"t\"}", 0,
      "1 line:1 !ERR_FORMAT\n2 line:2 !ERR_FORMAT\n3 line:3 !ERR_FORMAT\n"},
-    {"bad-label.jsonl", "{\"id\":\"a\",\"text\":\"t\",\"label\":[\"x\"]}", 0, "1 a !ERR_FORMAT\n"},
+    {"bad-label.jsonl", "{\"id\":\"a\",\"text\":\"t\",\"label\":{\"x\":1}}", 0, "1 a !ERR_FORMAT\n"},
+    {"list.jsonl",
+     "{\"text\":\"t\",\"label\":[\"x\",\"y z\"]}\n{\"text\":\"t\",\"label\":[]}\n{\"text\":\"t\",\"label\":\"x\"}\n", 0,
+     "1 line:1 [t] list x\ny z\n\n2 line:2 [t] list \n3 line:3 [t] x\n"},
+    {"bad-list.jsonl",
+     "{\"id\":\"a\",\"text\":\"t\",\"label\":[\"x\",1]}\n{\"id\":\"b\",\"text\":\"t\",\"label\":[\"x\\ny\"]}", 0,
+     "1 a !ERR_FORMAT\n2 b !ERR_FORMAT\n"},
     {"huge-integer.jsonl", "{\"id\":123456789012345678901234567890,\"text\":\"t\"}", 0, "1 line:1 !ERR_FORMAT\n"},
     {"trailing.jsonl", "{\"text\":\"t\"} x\n", 0, "1 line:1 !ERR_FORMAT\n"},
     {"not-utf8.jsonl", "{\"text\":\"\xFF\"}\n{\"text\":\"\xED\xA0\x80\"}\n{\"text\":\"\xC0\x80\"}\n", 0,
@@ -96,8 +102,9 @@ static void render(const struct weir_row *row, struct strbuf *out)
     enum weir_status status = strbuf_printf(out, "%zu %.*s ", row->line, (int)row->id.size, row->id.data);
     if (!status && row->status) status = strbuf_printf(out, "!%s\n", weir_status_name(row->status));
     if (!status && !row->status) {
-        status = strbuf_printf(out, "[%.*s] %.*s\n", (int)row->text.size, row->text.data,
-                               row->label.data ? (int)row->label.size : 1, row->label.data ? row->label.data : "-");
+        status = strbuf_printf(out, "[%.*s] %s%.*s\n", (int)row->text.size, row->text.data,
+                               row->label_is_list ? "list " : "", row->label.data ? (int)row->label.size : 1,
+                               row->label.data ? row->label.data : "-");
     }
     assert_int_equal(status, WEIR_OK);
     if (!row->status) return;

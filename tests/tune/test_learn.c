@@ -9,7 +9,7 @@
 #include "tune/learn.h"
 #include "tune/numbers.h"
 
-enum { LAYERS = 8, EMBD = 6, ROWS_MAX = 2600, KINDS = 3 };
+enum { LAYERS = 8, EMBD = 6, ROWS_MAX = 2600, KINDS = 3, SET_OFFSET = 5 };
 
 static const char task_text[] = "task: mail\n"
                                 "instructions: Sort the mail.\n"
@@ -30,6 +30,7 @@ struct rows {
     char texts[ROWS_MAX][48];
     struct weir_string strings[ROWS_MAX];
     int32_t labels[ROWS_MAX][3];
+    uint8_t sets[ROWS_MAX][SET_OFFSET + 2]; /* the last two are of `tags` */
     struct weir_tune_rows rows;
     struct learn_source source;
     size_t asked; /* texts that hidden states were asked for */
@@ -141,6 +142,59 @@ static void a_learned_profile_answers_its_rows(void **state)
     }
     if (right < 85) fail_msg("%zu of 90 training rows right", right);
     head_scratch_free(&scratch);
+    weir_profile_close(&profile);
+    rows_close(rows);
+}
+
+/* `tags`: a where the text is of a card or of money, b where its number is even, which nothing tells but chance. */
+static void independent_labels_are_learned(void **state)
+{
+    (void)state;
+    enum { COUNT = 1200 }; /* enough for a scale and shift of each label to be considered */
+    struct rows *rows = rows_open(COUNT, random_seed());
+    for (size_t i = 0; i < COUNT; i++) {
+        rows->labels[i][0] = -1;
+        rows->labels[i][2] = 0;
+        rows->sets[i][SET_OFFSET] = i % KINDS != 2;
+        rows->sets[i][SET_OFFSET + 1] = i / KINDS % 2 == 0;
+    }
+    rows->rows.sets = &rows->sets[0][0];
+    struct weir_profile *profile = learn(rows, options_of(3, 2, 1));
+    struct weir_profile_question question;
+    struct weir_head_info info;
+    struct weir_eval_rows unseen;
+    struct weir_error error = {0};
+    weir_profile_question(profile, 0, &question);
+    assert_true(question.is_multi);
+    assert_int_equal(question.n_labels, 2);
+    weir_profile_head(profile, 0, question.head, &info);
+    if (info.accuracy < 0.4 || info.accuracy > 0.62) fail_msg("whole sets right out of fold: %g", info.accuracy);
+    if (info.ece > 0.06) fail_msg("mean ECE of the labels: %g", info.ece);
+    weir_profile_unseen(profile, 0, &unseen);
+    assert_int_equal(unseen.count, 0); /* nothing to plan a certificate on */
+    struct head_scratch scratch = {0};
+    size_t right = 0;
+    double sum = 0;
+    for (size_t i = 0; i < 90; i++) {
+        float hidden[PROFILE_DEPTHS_MAX * FEATURE_POOLS * EMBD];
+        double p[2];
+        hidden_of(rows, &rows->strings[i], 1, profile->depths, profile->n_depths, hidden, &error);
+        check_status(head_decide(profile, 0, WEIR_HEAD_BOTH, rows->strings[i], hidden, &scratch, p, &error), WEIR_OK,
+                     &error);
+        right += (p[0] >= 0.5) == (i % KINDS != 2);
+        sum += p[0] + p[1];
+    }
+    if (right < 85) fail_msg("%zu of 90 training rows right about a", right);
+    if (sum < 95) fail_msg("the probabilities of 90 rows add up to %g: are they those of one answer?", sum);
+    head_scratch_free(&scratch);
+    struct strbuf bytes = STRBUF_MAX(1 << 26); /* a profile file keeps what it is */
+    struct weir_profile *again = NULL;
+    check_status(profile_bytes(profile, &bytes, &error), WEIR_OK, &error);
+    check_status(weir_profile_open_memory(bytes.data, bytes.size, "p", &again, &error), WEIR_OK, &error);
+    weir_profile_question(again, 0, &question);
+    assert_true(question.is_multi);
+    strbuf_free(&bytes);
+    weir_profile_close(&again);
     weir_profile_close(&profile);
     rows_close(rows);
 }
@@ -345,9 +399,13 @@ static void rows_that_cannot_be_learned_from_are_refused(void **state)
     rows->labels[3][0] = -2;
     check_refused(rows, 3, WEIR_ERR_INVALID, "label -2");
     rows->labels[3][0] = 0;
-    rows->labels[5][2] = 1;
-    check_refused(rows, 3, WEIR_ERR_UNSUPPORTED, "question tags");
+    rows->labels[5][2] = 0;
+    check_refused(rows, 3, WEIR_ERR_INVALID, "question tags: rows are labelled, but there are no sets");
+    rows->sets[5][SET_OFFSET] = 2;
+    rows->rows.sets = &rows->sets[0][0];
+    check_refused(rows, 3, WEIR_ERR_INVALID, "row 6, question tags, label 1: 2 is neither 0 nor 1");
     rows->labels[5][2] = -1;
+    rows->rows.sets = NULL;
     rows->texts[7][2] = (char)0xff;
     check_refused(rows, 3, WEIR_ERR_FORMAT, "row 8: text is not UTF-8");
     rows->texts[7][2] = ' ';
@@ -390,6 +448,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_learned_profile_answers_its_rows),
+        cmocka_unit_test(independent_labels_are_learned),
         cmocka_unit_test(the_same_rows_give_the_same_bytes_for_any_number_of_threads),
         cmocka_unit_test(rows_without_labels_are_left_out),
         cmocka_unit_test(each_labelled_question_gets_its_heads),

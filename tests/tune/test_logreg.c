@@ -140,13 +140,15 @@ static double gram(const struct problem *p, const struct logreg_options *options
            options->dense_weight * options->dense_weight * dense;
 }
 
-static void the_gradient_matches_finite_differences(void **state)
+static void check_gradient(bool independent)
 {
-    (void)state;
     uint64_t random = random_seed();
     enum { ROWS = 9, CLASSES = 5 };
     struct problem p;
+    uint8_t targets[ROWS * CLASSES];
     problem_open(&p, ROWS, 6, 4, CLASSES, &random);
+    for (size_t i = 0; i < ROWS * CLASSES; i++) targets[i] = random_bits(&random) % 2;
+    if (independent) p.data.targets = targets;
     struct logreg_options options = logreg_options_default();
     options.l2 = 0.7;
     options.sparse_weight = 1.5;
@@ -187,6 +189,42 @@ static void the_gradient_matches_finite_differences(void **state)
     }
     panels_close(&gradient);
     logreg_close(&at);
+    problem_close(&p);
+}
+
+static void the_gradient_matches_finite_differences(void **state)
+{
+    (void)state;
+    check_gradient(false);
+    check_gradient(true);
+}
+
+/* What a label learns is the same beside other labels. */
+static void independent_labels_learn_alone(void **state)
+{
+    (void)state;
+    enum { ROWS = 60, ALL = 5, SOME = 2, FIRST = 3 };
+    uint64_t random = random_seed();
+    struct problem p;
+    uint8_t all[ROWS * ALL], some[ROWS * SOME];
+    double all_logits[ROWS * ALL], some_logits[ROWS * SOME];
+    problem_open(&p, ROWS, 20, 6, ALL, &random);
+    for (size_t i = 0; i < ROWS * ALL; i++) all[i] = random_bits(&random) % 3 == 0;
+    for (size_t i = 0; i < ROWS * SOME; i++) some[i] = all[i / SOME * ALL + FIRST + i % SOME];
+    struct logreg_options options = logreg_options_default();
+    options.tolerance = 1e-12;
+    struct logreg models[2] = {{.loss = 0}, {.loss = 0}};
+    struct weir_error error = {0};
+    p.data.targets = all;
+    check_status(logreg_fit(NULL, &p.data, &options, &models[0], &error), WEIR_OK, &error);
+    assert_int_equal(logreg_logits(NULL, &models[0], &p.sparse, &p.dense, ROWS, all_logits), WEIR_OK);
+    p.data.targets = some;
+    p.data.classes = SOME;
+    check_status(logreg_fit(NULL, &p.data, &options, &models[1], &error), WEIR_OK, &error);
+    assert_int_equal(logreg_logits(NULL, &models[1], &p.sparse, &p.dense, ROWS, some_logits), WEIR_OK);
+    for (size_t i = 0; i < ROWS * SOME; i++)
+        check_near(all_logits[i / SOME * ALL + FIRST + i % SOME], some_logits[i], 0.02);
+    for (int m = 0; m < 2; m++) logreg_close(&models[m]);
     problem_close(&p);
 }
 
@@ -393,6 +431,7 @@ int main(void)
         cmocka_unit_test(products_match_plain_loops),
         cmocka_unit_test(transposes_hold_the_same_values),
         cmocka_unit_test(the_gradient_matches_finite_differences),
+        cmocka_unit_test(independent_labels_learn_alone),
         cmocka_unit_test(the_optimum_is_the_known_one),
         cmocka_unit_test(a_separable_toy_is_separated),
         cmocka_unit_test(warm_and_cold_starts_meet),
