@@ -101,9 +101,6 @@ WEIR_API enum weir_status weir_pool_add(struct weir_pool *pool, const struct wei
 
 WEIR_API const struct weir_price *weir_provider_price(const struct weir_provider *provider);
 WEIR_API bool weir_provider_is_loopback(const struct weir_provider *provider); /* by its address as written */
-/* Whether it can be asked this question at all. */
-WEIR_API bool weir_provider_answers(const struct weir_provider *provider, size_t question);
-
 enum weir_circuit { WEIR_CIRCUIT_CLOSED, WEIR_CIRCUIT_OPEN, WEIR_CIRCUIT_HALF_OPEN };
 WEIR_API enum weir_circuit weir_provider_circuit(const struct weir_provider *provider);
 
@@ -130,29 +127,29 @@ WEIR_API enum weir_status weir_request_cost_max(const struct weir_request *reque
 WEIR_API enum weir_status weir_pool_submit(struct weir_pool *pool, const struct weir_request *request,
                                            struct weir_error *error) WEIR_MUST_USE;
 
-/* code, what it means */
-#define WEIR_OUTCOME_MAP(X)                                                                 \
-    X(ANSWERED, "answered")                                                                 \
-    X(REFUSED, "the model declined to answer")                                              \
-    X(LENGTH, "the answer was longer than max_tokens")                                      \
-    X(WRONG_SHAPE, "the answer does not fit the question")                                  \
-    X(BAD_REPLY, "the reply cannot be read")                                                \
-    X(CUT, "the connection ended inside the reply")                                         \
-    X(TIMEOUT, "no answer in time")                                                         \
-    X(LIMITED, "the provider's rate limit")                                                 \
-    X(UNAVAILABLE, "the provider failed or is overloaded")                                  \
-    X(UNREACHABLE, "no connection")                                                         \
-    X(UNTRUSTED, "the server's certificate was not accepted")                               \
-    X(UNAUTHORISED, "the key was not accepted")                                             \
-    X(REJECTED, "the provider does not accept the request")                                 \
-    X(FORBIDDEN, "the address is not of this host, or the server redirects to another one") \
-    X(TOO_LARGE, "the reply is larger than the limit")                                      \
-    X(DOWN, "not asked: the provider failed repeatedly and is left alone for a while")      \
-    X(CANCELLED, "cancelled by the caller")                                                 \
-    X(NO_MEMORY, "out of memory")
+/* code, name, what it means */
+#define WEIR_OUTCOME_MAP(X)                                                                              \
+    X(ANSWERED, "answered", "answered")                                                                  \
+    X(REFUSED, "refused", "the model declined to answer")                                                \
+    X(LENGTH, "length", "the answer was longer than max_tokens")                                         \
+    X(WRONG_SHAPE, "wrong_shape", "the answer does not fit the question")                                \
+    X(BAD_REPLY, "bad_reply", "the reply cannot be read")                                                \
+    X(CUT, "cut", "the connection ended inside the reply")                                               \
+    X(TIMEOUT, "timeout", "no answer in time")                                                           \
+    X(LIMITED, "limited", "the provider's rate limit")                                                   \
+    X(UNAVAILABLE, "unavailable", "the provider failed or is overloaded")                                \
+    X(UNREACHABLE, "unreachable", "no connection")                                                       \
+    X(UNTRUSTED, "untrusted", "the server's certificate was not accepted")                               \
+    X(UNAUTHORISED, "unauthorised", "the key was not accepted")                                          \
+    X(REJECTED, "rejected", "the provider does not accept the request")                                  \
+    X(FORBIDDEN, "forbidden", "the address is not of this host, or the server redirects to another one") \
+    X(TOO_LARGE, "too_large", "the reply is larger than the limit")                                      \
+    X(DOWN, "down", "not asked: the provider failed repeatedly and is left alone for a while")           \
+    X(CANCELLED, "cancelled", "cancelled by the caller")                                                 \
+    X(NO_MEMORY, "no_memory", "out of memory")
 
 enum weir_outcome {
-#define WEIR_OUTCOME_ENUM(name, text) WEIR_OUTCOME_##name,
+#define WEIR_OUTCOME_ENUM(upper, lower, text) WEIR_OUTCOME_##upper,
     WEIR_OUTCOME_MAP(WEIR_OUTCOME_ENUM)
 #undef WEIR_OUTCOME_ENUM
 };

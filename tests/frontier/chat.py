@@ -119,7 +119,8 @@ async def stream(brain, number, body, fault, reply, cut):
     await reply.start_stream()
     await reply.event(chunk({"role": "assistant", "content": ""}))
     call = (choice["message"].get("tool_calls") or [None])[0]
-    text = call["function"]["arguments"] if call else choice["message"]["content"] or ""
+    part = "refusal" if choice["message"]["refusal"] else "content"
+    text = call["function"]["arguments"] if call else choice["message"][part] or ""
     for at in range(0, len(text), 6):
         piece = text[at:at + 6]
         if call:
@@ -127,7 +128,7 @@ async def stream(brain, number, body, fault, reply, cut):
             first = {} if at else {"id": call["id"], "type": "function"}
             delta = {"tool_calls": [{"index": 0, **first, "function": function}]}
         else:
-            delta = {"content": piece}
+            delta = {part: piece}
         await reply.event(chunk(delta))
         if cut:
             raise cut
