@@ -3,6 +3,7 @@
  * A split GGUF model is opened by the name of its first part, and finds the others by theirs. So the .part files are given their final
  * names in a folder of their own, as symbolic links, and opened there. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,11 +12,16 @@
 #include "hub/hub_internal.h"
 #include "weir/gguf.h"
 
+static const char *file_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 /* Appends FOLDER/ and the file name of `path`. */
 static enum weir_status add_name(struct strbuf *out, const char *folder, const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    return strbuf_printf(out, "%s/%s", folder, slash ? slash + 1 : path);
+    return strbuf_printf(out, "%s/%s", folder, file_name(path));
 }
 
 /* PLACE/NAME -> ../NAME.part */
@@ -34,13 +40,13 @@ static enum weir_status link_part(const char *place, const char *path, struct we
     return status;
 }
 
+/* Needs no memory: nothing stays behind when there is none. */
 static void place_remove(const char *place, const struct weir_model_record *model)
 {
-    for (size_t i = 0; i < model->n_files; i++) {
-        struct strbuf link = STRBUF_MAX(MODEL_PATH_BYTES_MAX);
-        if (!add_name(&link, place, model->files[i].path)) (void)unlink(link.data);
-        strbuf_free(&link);
-    }
+    int folder = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; folder >= 0 && i < model->n_files; i++)
+        (void)unlinkat(folder, file_name(model->files[i].path), 0);
+    if (folder >= 0) (void)close(folder);
     (void)rmdir(place);
 }
 
