@@ -327,11 +327,11 @@ static bool take_messages(struct weir_pool *pool)
     int left = 0;
     bool found = false;
     while ((message = curl_multi_info_read(pool->multi, &left)) != NULL) {
-        char *private = NULL;
+        struct job *job = NULL;
         CURLcode code = message->data.result;
         if (message->msg != CURLMSG_DONE) continue;
-        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
-        end_attempt(pool, (struct job *)(void *)private, code);
+        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &job);
+        end_attempt(pool, job, code);
         found = true;
     }
     return found;

@@ -21,21 +21,25 @@ static void take_usage(struct said *said, const struct json_value *usage)
                                       .output = output};
 }
 
+/* The next bytes of the content from *at on, which moves past them. */
+static bool bytes_are_next(const struct strbuf *content, const struct json_value *bytes, size_t *at)
+{
+    for (const struct json_value *byte = bytes->first; byte; byte = byte->next, ++*at) {
+        double value = -1;
+        if (*at >= content->size || !said_number(byte, &value)) return false;
+        if ((double)(unsigned char)content->data[*at] != value) return false;
+    }
+    return true;
+}
+
 /* The bytes of a piece: `bytes` where it has them (a piece may be part of a character), else `token`. */
 static bool piece_is_next(const struct said *said, const struct json_value *piece, size_t *at)
 {
     const struct json_value *bytes = json_member(piece, "bytes"), *token = json_member(piece, "token");
     const struct strbuf *content = &said->content;
-    if (bytes && bytes->kind == JSON_ARRAY) {
-        for (const struct json_value *byte = bytes->first; byte; byte = byte->next) {
-            double value = -1;
-            if (!said_number(byte, &value) || *at >= content->size || (unsigned char)content->data[(*at)++] != value)
-                return false;
-        }
-        return true;
-    }
+    if (bytes && bytes->kind == JSON_ARRAY) return bytes_are_next(content, bytes, at);
     if (!token || token->kind != JSON_STRING || token->string.size > content->size - *at) return false;
-    bool is_same = memcmp(content->data + *at, token->string.data, token->string.size) == 0;
+    bool is_same = !token->string.size || memcmp(content->data + *at, token->string.data, token->string.size) == 0;
     *at += token->string.size;
     return is_same;
 }

@@ -388,6 +388,9 @@ class Raw:
             self.connections += 1
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
+    def before_answer(self):
+        """Called for each request."""
+
     def serve(self, connection):
         with connection, connection.makefile("rb") as lines:
             while line := lines.readline():
@@ -396,6 +399,7 @@ class Raw:
                     if line.lower().startswith(b"content-length:"):
                         size = int(line.split(b":")[1])
                 self.requests.append(lines.read(size))
+                self.before_answer()
                 try:
                     connection.sendall(self.answer)
                 except OSError:
@@ -417,6 +421,22 @@ def chat(content, reason="stop", **more):
             "usage": {"prompt_tokens": 7, "completion_tokens": 2}}
 
 
+class Together(Raw):
+    """Answers no request before 64 have come, and counts those that wait."""
+
+    def __init__(self, answer):
+        self.barrier, self.lock, self.waiting, self.most = threading.Barrier(64, timeout=60), threading.Lock(), 0, 0
+        super().__init__(answer)
+
+    def before_answer(self):
+        with self.lock:
+            self.waiting += 1
+            self.most = max(self.most, self.waiting)
+        self.barrier.wait()
+        with self.lock:
+            self.waiting -= 1
+
+
 class Strangers(ProviderTest):
     """Replies that no provider should send."""
 
@@ -432,6 +452,13 @@ class Strangers(ProviderTest):
         replies = self.ask(task, ["a", "b", "c", "d"])
         self.assertEqual({r["outcome"] for r in replies}, {"answered"})
         self.assertEqual(self.server.connections, 2)  # one for each program
+
+    def test_sixty_four_requests_are_on_their_way_at_once_and_no_more(self):
+        server = Together(whole(chat('{"t": "card"}')))
+        self.addCleanup(server.close)
+        replies = self.ask(HEAD + self.tier(server.url, concurrency=64, timeout_ms=60000), [f"text {i}" for i in range(192)])
+        self.assertEqual({r["outcome"] for r in replies}, {"answered"})
+        self.assertEqual((server.most, server.connections), (64, 64))
 
     def test_shapes(self):
         for content in ("card", '{"t": "cards"}', '{"t": 1}', '{"t": "card", "u": 1}', '{"T": "card"}', '["card"]', '{"t": "card"} card',
