@@ -220,8 +220,11 @@ static bool is_closed(const json_t *schema, unsigned depth)
     return true;
 }
 
-static enum weir_status schema_compile(struct form_schema *schema, const char *path, struct weir_error *error)
+static enum weir_status schema_compile(struct form_schema *schema, const char *path, bool is_lenient,
+                                       struct weir_error *error)
 {
+    struct weir_constrain_options options = weir_constrain_options_defaults();
+    options.lenient = is_lenient;
     json_error_t where;
     schema->json = json_loadb(schema->text, schema->size, JSON_REJECT_DUPLICATES, &where);
     if (!json_is_object(schema->json))
@@ -229,7 +232,8 @@ static enum weir_status schema_compile(struct form_schema *schema, const char *p
                          where.column, where.text);
     (void)json_object_del(schema->json, "$schema"); /* absent is as good */
     schema->is_closed = is_closed(schema->json, 0);
-    enum weir_status status = weir_constraint_open(schema->text, schema->size, NULL, NULL, &schema->constraint, error);
+    enum weir_status status =
+        weir_constraint_open(schema->text, schema->size, NULL, &options, &schema->constraint, error);
     return status ? error_prefix(error, status, "%s", path) : WEIR_OK;
 }
 
@@ -244,7 +248,7 @@ enum weir_status form_schema_open(const struct weir_task *task, const struct wei
     if (!status) {
         made = (struct form_schema){.text = text.data ? text.data : mem_text("", 0), .size = text.size};
         text = STRBUF_MAX(SCHEMA_BYTES_MAX); /* moved */
-        status = made.text ? schema_compile(&made, path.data, error) : error_nomem(error, "schema");
+        status = made.text ? schema_compile(&made, path.data, question->lenient, error) : error_nomem(error, "schema");
     }
     if (status)
         form_schema_close(&made);

@@ -126,6 +126,13 @@ class Answers(ProviderTest):
         self.assertEqual(self.ask(task + self.tier(frontier.url), ["anything"])[0]["outcome"], "wrong_shape")
         self.refused(task + self.tier(frontier.url, "decisions"), "question t is of type extract, which this kind of tier cannot answer")
 
+    def test_a_schema_that_cannot_be_enforced_is_refused_unless_the_task_is_lenient(self):
+        frontier = self.start()
+        (self.folder / "s.json").write_text('{"type": "object", "properties": {"name": {"type": "string", "pattern": "(?<=a)b"}}}')
+        task = "task: t\ninstructions: Read out the fields.\ntype: extract\nschema: s.json\n"
+        self.refused(task + self.tier(frontier.url), "question t", "s.json", "pattern")
+        self.assertEqual(self.ask(task + "lenient: true\n" + self.tier(frontier.url), ["x"])[0]["outcome"], "answered")
+
     def test_words(self):
         frontier = self.start()
         task = "task: t\ninstructions: Summarize.\ntype: summarize\ntemplate: 'In short, {{ text }}'\n"
