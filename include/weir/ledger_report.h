@@ -93,6 +93,8 @@ WEIR_API enum weir_status weir_ledger_forget(struct weir_ledger *ledger, const s
 struct weir_retention {
     uint32_t rows_days, bodies_days;
 };
+WEIR_API enum weir_status weir_ledger_retention(struct weir_ledger_reader *reader, struct weir_retention *out,
+                                                struct weir_error *error) WEIR_MUST_USE;
 WEIR_API enum weir_status weir_ledger_retain(struct weir_ledger *ledger, struct weir_retention retention,
                                              struct weir_error *error) WEIR_MUST_USE;
 

@@ -11,8 +11,6 @@
 #include "base/memory.h"
 #include "ledger/schema.h"
 
-enum { BUSY_MS = 10000 };
-
 static enum weir_status status_of(int code)
 {
     switch (code & 0xff) {
@@ -47,7 +45,7 @@ static enum weir_status guard(struct db *db, struct weir_error *error)
 {
     int code = sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (!code) code = sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    if (!code) code = sqlite3_busy_timeout(db->handle, BUSY_MS);
+    if (!code) code = sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
     if (code) return db_error(db, code, error);
     return db_exec(db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY", error);
 }

@@ -14,7 +14,11 @@
 #include "weir/gguf.h" /* struct weir_string */
 #include "weir/status.h"
 
-enum { DB_STATEMENTS_MAX = 96, DB_HASH_BYTES = 32 };
+enum {
+    DB_STATEMENTS_MAX = 96,
+    DB_HASH_BYTES = 32,
+    DB_BUSY_MS = 10000 /* how long another program's lock is waited for */
+};
 
 struct db {
     sqlite3 *handle; /* NULL: closed */

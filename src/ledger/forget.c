@@ -6,12 +6,12 @@
 
 #include "base/error.h"
 #include "ledger/ledger_internal.h"
+#include "ledger/reader.h"
 #include "ledger/select.h"
-#include "weir/ledger_report.h"
 
 #define DAY_MS INT64_C(86400000)
 
-enum { RETENTION_DAYS_MAX = 36500 };
+enum { RETENTION_DAYS_MAX = 36500, READER_WAIT_MS = 300 };
 
 /* ---- deleting ------------------------------------------------------------------------------------------------------ */
 
@@ -77,7 +77,9 @@ static enum weir_status forget(struct db *db, const struct weir_forget *what, in
 static enum weir_status empty_log(struct db *db, bool *is_empty, struct weir_error *error)
 {
     int64_t is_busy = 1;
+    (void)sqlite3_busy_timeout(db->handle, READER_WAIT_MS);
     enum weir_status status = db_int(db, &is_busy, error, "PRAGMA wal_checkpoint(TRUNCATE)", "");
+    (void)sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
     *is_empty = !is_busy;
     return status;
 }
@@ -133,6 +135,17 @@ enum weir_status forget_expired(struct db *db, int64_t now_ms, struct weir_error
 {
     enum weir_status status = expire(db, "keep_rows_days", false, now_ms, error);
     return status ? status : expire(db, "keep_bodies_days", true, now_ms, error);
+}
+
+enum weir_status weir_ledger_retention(struct weir_ledger_reader *reader, struct weir_retention *out,
+                                       struct weir_error *error)
+{
+    static const char select[] = "SELECT value FROM settings WHERE name = ?";
+    int64_t rows = 0, bodies = 0;
+    enum weir_status status = db_int(&reader->db, &rows, error, select, "t", "keep_rows_days");
+    if (!status) status = db_int(&reader->db, &bodies, error, select, "t", "keep_bodies_days");
+    if (!status) *out = (struct weir_retention){(uint32_t)rows, (uint32_t)bodies};
+    return status;
 }
 
 struct retain {

@@ -172,6 +172,13 @@ enum weir_status weir_ledger_forget(struct weir_ledger *ledger, const struct wei
     return none(error);
 }
 
+enum weir_status weir_ledger_retention(struct weir_ledger_reader *reader, struct weir_retention *out,
+                                       struct weir_error *error)
+{
+    (void)reader, (void)out;
+    return none(error);
+}
+
 enum weir_status weir_ledger_retain(struct weir_ledger *ledger, struct weir_retention retention,
                                     struct weir_error *error)
 {

@@ -146,7 +146,7 @@ static void test_damaged(void **state)
     bench_open(b);
     int64_t run = bench_begin(b, b->task, "s", 1000000, -1).run;
     for (int i = 0; i < 200; i++) {
-        char id[8];
+        char id[16];
         (void)snprintf(id, sizeof id, "%d", i);
         bench_settle(b, bench_reserve(b, run, 10), 7);
         bench_record(b, run, "s", b->task, id, "hello", "a", false, 0);
