@@ -30,7 +30,7 @@ struct arguments {
     const char *id, *label, *question, *rows, *text, *out;
 };
 
-static void take_word(struct argp_state *state, char *word, struct arguments *args)
+static void take_word(struct argp_state *state, const char *word, struct arguments *args)
 {
     if (!args->id)
         args->id = word;

@@ -18,6 +18,7 @@ struct arguments {
 
 static const struct argp_option options[] = {{"json", 'J', 0, 0, "Print JSON Lines, one object a row", 0}, {0}};
 
+/* argp fixes the signature. NOLINTNEXTLINE(readability-non-const-parameter) */
 static error_t parse_show(int key, char *text, struct argp_state *state)
 {
     struct arguments *args = state->input;

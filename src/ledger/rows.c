@@ -96,11 +96,11 @@ static struct record *copy_row(const struct weir_ledger_row *row)
     size_t size = sizeof counted + decisions + settlements + pack.used;
     struct record *record = mem_zero(1, size);
     if (!record) return NULL;
-    char *after = (char *)(record + 1);
+    void *after_record = record + 1, *after_decisions = (char *)after_record + decisions;
     record->row = *row;
-    record->decisions = (struct weir_ledger_decision *)(void *)after;
-    record->settlements = (struct weir_settlement *)(void *)(after + decisions);
-    pack = (struct pack){.base = after + decisions + settlements};
+    record->decisions = after_record;
+    record->settlements = after_decisions;
+    pack = (struct pack){.base = (char *)after_decisions + settlements};
     pack_texts(&pack, row, record);
     record->row.decisions = record->decisions;
     record->row.settlements = record->settlements;
