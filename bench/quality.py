@@ -42,7 +42,7 @@ def drawn(rows, count):
         return rows
     groups = {}
     for i, row in enumerate(rows):
-        groups.setdefault((row.get("lang"), row.get("label")), []).append(i)
+        groups.setdefault((row.get("lang"), str(row.get("label"))), []).append(i)
     order = []
     for key in sorted(groups, key=str):
         random.Random(f"{SEED} {key}").shuffle(groups[key])
@@ -65,20 +65,25 @@ SETS = {
                       labels=lambda found: {x["label"]: x["description"] for x in found}),
     "banking77": dict(instructions="Sort the customer's message into the intent that fits best.", labels=names),
     "clinc150": dict(instructions="Sort the user's request into the intent that fits best.", rename={"oos": "none_of_these"},
+                     train=["train.jsonl", "valid.jsonl"], keep=["none_of_these"],  # so few rows are out of scope that all of them are taken
                      labels=lambda found: names(x for x in flat(found) if x != "oos"), none_of_these=True),
     "tweeteval_sentiment": dict(instructions="Say which sentiment the tweet expresses.", labels=names),
     "sib200": dict(instructions="Say which topic the sentence is about.", labels=names),
-    "xsid": dict(instructions="Sort the user's request into the intent that fits best.", train="valid.jsonl",
+    "nlupp": dict(instructions="Say which intents the message has.", field="intents", multi=True,
+                  labels=lambda found: {name: about["description"] for name, about in found["intents"].items()}),
+    "xsid": dict(instructions="Sort the user's request into the intent that fits best.", train=["valid.jsonl"],
                  labels=lambda found: names(found["intents"])),
 }
 
 
 def write_task(path, name, settings, labels):
     lines = [f"task: {name}", f"instructions: {json.dumps(settings['instructions'])}", "type: choice"]
+    if settings.get("multi"):
+        lines.append("multi: true")
+    elif len(labels) > 40:
+        lines.append("scoring: codes  # so many names take more tokens than a pass has")
     if settings.get("none_of_these"):
         lines.append("none_of_these: true")
-    if len(labels) > 40:
-        lines.append("scoring: codes  # so many names take more tokens than a pass has")
     lines.append("labels:")
     lines += [f"  {json.dumps(label)}: {json.dumps(text) if text else ''}".rstrip() for label, text in labels.items()]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -87,8 +92,9 @@ def write_task(path, name, settings, labels):
 
 def labelled(rows, settings):
     rename = settings.get("rename", {})
-    return [{key: row[key] for key in ("id", "text", "lang") if key in row} | {"label": rename.get(row["label"], row["label"])}
-            for row in rows]
+    field = settings.get("field", "label")
+    return [{key: row[key] for key in ("id", "text", "lang") if key in row} |
+            {"label": row[field] if isinstance(row[field], list) else rename.get(row[field], row[field])} for row in rows]
 
 
 # ---- running ----
@@ -126,11 +132,13 @@ class Bench:
         source = self.data / name
         found = json.loads((source / "labels.json").read_text())
         task = write_task(folder / "task.yaml", name, settings, settings["labels"](found))
-        train = labelled(read_rows(source / settings.get("train", "train.jsonl")), settings)
+        train = [row for part in settings.get("train", ["train.jsonl"]) for row in labelled(read_rows(source / part), settings)]
         test = labelled(read_rows(source / "test.jsonl"), settings)
         languages = sorted({row["lang"] for row in test if "lang" in row})
-        zero_rows = drawn(test, self.args.zero_rows * (3 if languages else 1))
-        train, test = drawn(train, self.args.train), drawn(test, self.args.test)
+        kept = [row for row in train if row["label"] in settings.get("keep", ())]
+        train = kept + drawn([row for row in train if row["label"] not in settings.get("keep", ())], self.args.train)
+        few = self.args.zero_rows // (6 if settings.get("multi") else 1)  # a prompt for each label
+        zero_rows, test = drawn(test, few), drawn(test, self.args.test)
         train_path = write_rows(folder / "train.jsonl", train)
         profile = folder / "profile"
 
@@ -138,10 +146,12 @@ class Bench:
             seconds = self.weir("tune", "-q", "-t", task, "-m", model, "-o", profile, train_path)[1]
             return {"rows": len(train), "seconds": seconds}
 
-        result = {"set": name, "train": len(train)}
+        result = {"set": name}
+        steps = ["--calibration"] if name in ("support18", "tweeteval_sentiment", "sib200") else []
         result["zero"] = self.once(folder / "zero.json", lambda: self.evaluate(
-            task, model, write_rows(folder / "zero.jsonl", zero_rows), "--zero-shot"))
+            task, model, write_rows(folder / "zero.jsonl", zero_rows), "--zero-shot", *steps))
         result["tune"] = self.once(folder / "tune.json", tune)
+        result["train"] = result["tune"]["rows"]
         result["tuned"] = self.once(folder / "tuned.json", lambda: self.evaluate(
             task, model, write_rows(folder / "test.jsonl", test), "-p", profile))
         result["languages"] = {}
@@ -235,6 +245,29 @@ def print_sets(model, results):
     table(model, rows)
 
 
+def print_multi(model, result):
+    rows = [["answered from", "exact match [95 %]", "micro F1", "macro F1", "mean ECE of the labels", "rows"]]
+    zero, tuned = result["zero"], result["tuned"]
+    rows.append(["zero-shot", share(zero["accuracy"]["local"]), f"{zero['micro_f1']:.3f}", f"{zero['macro_f1']:.3f}", f"{zero['ece']:.3f}",
+                 zero["rows"]])
+    if "floor" in tuned["accuracy"]:
+        rows.append(["floor: n-grams", share(tuned["accuracy"]["floor"]), f"{tuned['floor_micro_f1']:.3f}",
+                     f"{tuned['floor_macro_f1']:.3f}", "", tuned["rows"]])
+    rows.append([f"tuned ({tuned['head']})", share(tuned["accuracy"]["local"]), f"{tuned['micro_f1']:.3f}", f"{tuned['macro_f1']:.3f}",
+                 f"{tuned['ece']:.3f}", tuned["rows"]])
+    table(f"{model}, {result['set']}: independent labels ({len(tuned['classes'])}, {result['train']} training rows)", rows)
+
+
+def print_calibration(model, result):
+    rows = [["step", "accuracy [95 %]", "change [95 %]", "ECE", "log-loss", "order flips"]]
+    for step in result["zero"]["calibration"]:
+        change = " ".join(f"{100 * step[key]:+.1f}" for key in ("difference", "difference_low", "difference_high"))
+        first, low, high = change.split()
+        rows.append([step["step"], share(step["accuracy"]), f"{first} [{low}, {high}]", f"{step['ece']:.3f}", f"{step['nll']:.3f}",
+                     f"{100 * step['order_flips']:.1f} %"])
+    table(f"{model}, {result['set']}: calibration without labels, {result['zero']['rows']} rows", rows)
+
+
 def print_languages(model, result):
     rows = [["language", "zero-shot (rows)", "floor: n-grams", "tuned [95 %]", "rows", "ECE"]]
     for language, found in result["languages"].items():
@@ -280,9 +313,14 @@ def main():
     bench = Bench(args)
     for model in args.model:
         results = [bench.classification(model, name) for name in args.sets.split(",") if name in SETS]
-        if results:
-            print_sets(Path(model).stem, results)
+        single = [result for result in results if not result["tuned"].get("multi")]
+        if single:
+            print_sets(Path(model).stem, single)
         for result in results:
+            if result["tuned"].get("multi"):
+                print_multi(Path(model).stem, result)
+            if "calibration" in result["zero"]:
+                print_calibration(Path(model).stem, result)
             if result["languages"]:
                 print_languages(Path(model).stem, result)
             if "none_of_these" in result["tuned"]["classes"]:
