@@ -80,8 +80,6 @@ def write_task(path, name, settings, labels):
     lines = [f"task: {name}", f"instructions: {json.dumps(settings['instructions'])}", "type: choice"]
     if settings.get("multi"):
         lines.append("multi: true")
-    elif len(labels) > 40:
-        lines.append("scoring: codes  # so many names take more tokens than a pass has")
     if settings.get("none_of_these"):
         lines.append("none_of_these: true")
     lines.append("labels:")

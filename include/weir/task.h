@@ -45,7 +45,7 @@ enum weir_question_type {
 
 /* How a zero-shot answer is read from the model. */
 enum weir_scoring {
-    WEIR_SCORING_AUTO,  /* the classifier's measured default */
+    WEIR_SCORING_AUTO,  /* names, or codes where the names take too many tokens */
     WEIR_SCORING_CODES, /* a short code before each label (A, B, C ...) */
     WEIR_SCORING_NAMES  /* the tokens of the label's own name */
 };

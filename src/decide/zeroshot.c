@@ -299,11 +299,31 @@ static enum weir_status measure_neutral(struct zeroshot *z, struct weir_error *e
 
 /* ---- open and close ---- */
 
-/* `question` has its labels as the prompt lists them. */
+static void drop_prompt(struct zeroshot *z)
+{
+    prompt_tokens_free(&z->tokens);
+    prompt_free(&z->prompt);
+    label_trie_free(&z->trie);
+    candidates_free(&z->candidates);
+}
+
+static enum weir_status build(struct zeroshot *z, const struct weir_question *question, enum weir_scoring scoring,
+                              struct weir_error *error)
+{
+    z->scoring = scoring;
+    enum weir_status status = build_prompt(z, question, error);
+    return status ? status : build_trie(z, question, error);
+}
+
+/* `question` has its labels as the prompt lists them. `auto` means names, or codes where the names take more tokens than a pass has. */
 static enum weir_status open_parts(struct zeroshot *z, const struct weir_question *question, struct weir_error *error)
 {
-    enum weir_status status = build_prompt(z, question, error);
-    if (!status) status = build_trie(z, question, error);
+    bool is_auto = question->scoring == WEIR_SCORING_AUTO;
+    enum weir_status status = build(z, question, is_auto ? WEIR_SCORING_NAMES : question->scoring, error);
+    if (status == WEIR_ERR_LIMIT && is_auto) {
+        drop_prompt(z);
+        status = build(z, question, WEIR_SCORING_CODES, error);
+    }
     if (!status) status = prefill(z, error);
     return status ? status : measure_neutral(z, error);
 }
@@ -350,7 +370,6 @@ enum weir_status zeroshot_open_ordered(struct weir_engine *engine, const struct 
     if (!z) return error_nomem(error, "zero-shot question");
     z->engine = engine;
     z->n_labels = question->n_labels;
-    z->scoring = question->scoring == WEIR_SCORING_AUTO ? ZEROSHOT_SCORING_DEFAULT : question->scoring;
     status = open_listed(z, question, order, error);
     if (status) {
         zeroshot_close(&z);
@@ -373,10 +392,7 @@ void zeroshot_close(struct zeroshot **handle)
     engine_lock(z->engine);
     kv_close(&z->prefix);
     engine_unlock(z->engine);
-    prompt_tokens_free(&z->tokens);
-    prompt_free(&z->prompt);
-    label_trie_free(&z->trie);
-    candidates_free(&z->candidates);
+    drop_prompt(z);
     free(z->order);
     free(z->log_prior);
     free(z);

@@ -14,9 +14,6 @@
 #include "model/candidates.h"
 #include "weir/task.h"
 
-/* What `scoring: auto` means; measured on support18, see docs/decide.md. */
-#define ZEROSHOT_SCORING_DEFAULT WEIR_SCORING_NAMES
-
 struct zeroshot {
     struct weir_engine *engine; /* not owned */
     size_t n_labels;

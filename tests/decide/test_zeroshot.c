@@ -153,11 +153,59 @@ static void names_divided_by_their_prior(void **state)
     check_task(WEIR_TEST_DATA "/e2e/names.yaml");
 }
 
+/* Labels in pairs that part at their last letter: every letter before it is a token of the pass. */
+static struct weir_task *task_of_long_names(const char *scoring)
+{
+    enum { PAIRS = 26 };
+    char text[4096] = "";
+    size_t size = 0;
+    struct weir_task *task = NULL;
+    struct weir_error error = {0};
+    size +=
+        (size_t)snprintf(text, sizeof text, "task: t\ninstructions: x\ntype: choice\nscoring: %s\nlabels:\n", scoring);
+    for (int i = 0; i < 2 * PAIRS; i++)
+        size += (size_t)snprintf(text + size, sizeof text - size, "- %cqzjxvkwqz%c\n", 'a' + i / 2, 'a' + i % 2);
+    check_status(weir_task_open_memory(text, size, "t.yaml", &task, &error), WEIR_OK, &error);
+    return task;
+}
+
+static void auto_takes_codes_where_names_do_not_fit(void **state)
+{
+    (void)state;
+    enum { LONG_LABELS = 52 };
+    double p[2][LONG_LABELS];
+    struct weir_error error = {0};
+    struct weir_engine *engine = tiny_engine(&tiny_models[0], 1, 2048);
+    static const char *const scorings[] = {"names", "auto", "codes"};
+    for (int i = 0; i < 3; i++) {
+        struct zeroshot *z = NULL;
+        struct weir_tokens row = {0};
+        struct weir_task *task = task_of_long_names(scorings[i]);
+        enum weir_status status = zeroshot_open(engine, weir_task_question(task, 0), &z, &error);
+        check_status(status, i ? WEIR_OK : WEIR_ERR_LIMIT, &error);
+        if (i == 0) {
+            check_contains(error.text, "use `scoring: codes`");
+        } else {
+            assert_int_equal(z->scoring, WEIR_SCORING_CODES);
+            check_status(zeroshot_tokenize(z, (struct weir_string){"car", 3}, &row, &error), WEIR_OK, &error);
+            engine_lock(engine);
+            check_status(zeroshot_decide(z, &row, 1, p[i - 1], NULL, &error), WEIR_OK, &error);
+            engine_unlock(engine);
+        }
+        weir_tokens_free(&row);
+        zeroshot_close(&z);
+        weir_task_close(&task);
+    }
+    assert_memory_equal(p[0], p[1], sizeof p[0]);
+    weir_engine_close(&engine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(codes_divided_by_their_prior),
         cmocka_unit_test(names_divided_by_their_prior),
+        cmocka_unit_test(auto_takes_codes_where_names_do_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
