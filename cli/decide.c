@@ -12,18 +12,20 @@
 #include "engine_args.h"
 #include "output.h"
 #include "parts.h"
+#include "prior.h"
 #include "progress.h"
 #include "source.h"
 #include "weir/decide.h"
 #include "weir/input.h"
 
-enum { KEY_ZERO_SHOT = 512 };
+enum { KEY_ZERO_SHOT = 512, KEY_PRIOR };
 
 static const struct argp_option options[] = {
     {"task", 't', "TASK.yaml", 0, "Task file", 0},
     {"model", 'm', "MODEL", 0, "Model file or name (default: the task's first gguf tier)", 0},
     {"profile", 'p', "PROFILE", 0, "What `weir tune' learned (default: the tier's)", 0},
     {"zero-shot", KEY_ZERO_SHOT, 0, 0, "Leave the tier's profile alone", 0},
+    {"prior", KEY_PRIOR, "FILE", 0, PRIOR_DOC, 0},
     {"output", 'o', "OUT.jsonl", 0, "Where to write (default: standard output)", 0},
     {"threads", 'j', "N", 0, "Threads (default: the CPUs this process may use)", 0},
     {"quiet", 'q', 0, 0, "No progress", 0},
@@ -32,7 +34,7 @@ static const struct argp_option options[] = {
 struct arguments {
     struct source source;
     struct parts_request request;
-    const char *out;
+    const char *out, *prior;
     bool is_quiet;
 };
 
@@ -65,6 +67,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case 'p':
         args->request.profile = text;
+        return 0;
+    case KEY_PRIOR:
+        args->prior = text;
         return 0;
     case KEY_ZERO_SHOT:
         args->request.no_profile = true;
@@ -133,7 +138,8 @@ static int open_run(struct run *run)
     if (status) return status;
     if (weir_decider_open(run->parts.engine, run->parts.task, run->parts.profile, &run->decider, &error))
         return cli_fail(&error);
-    status = open_buffers(run);
+    if (run->args->prior) status = prior_set_decider(run->decider, &run->args->source, run->args->prior);
+    if (!status) status = open_buffers(run);
     return status ? status : output_open(&run->out, run->args->out);
 }
 

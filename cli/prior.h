@@ -3,7 +3,7 @@
 #define WEIR_CLI_PRIOR_H
 
 #include "source.h"
-#include "weir/classify.h"
+#include "weir/decide.h"
 
 #define PRIOR_DOC                                                                                                \
     "Zero-shot: divide by the mean answer to the texts of FILE (may be the input itself; no labels are needed) " \
@@ -12,5 +12,6 @@
 
 /* FILE is read as the source is, but its format goes by its name. Complains; returns enum cli_exit. */
 int prior_set(struct weir_classifier *classifier, const struct source *source, const char *file);
+int prior_set_decider(struct weir_decider *decider, const struct source *source, const char *file);
 
 #endif

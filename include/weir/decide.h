@@ -54,6 +54,10 @@ struct weir_words {
 };
 WEIR_API void weir_words_free(struct weir_words *words);
 
+/* As weir_classifier_set_prior, for the task's zero-shot questions with labels; without such questions nothing happens. */
+WEIR_API enum weir_status weir_decider_set_prior(struct weir_decider *decider, const struct weir_string *texts,
+                                                 size_t count, struct weir_error *error) WEIR_MUST_USE;
+
 /* Numbers that size the caller's buffers. */
 WEIR_API size_t weir_decider_questions(const struct weir_decider *decider);
 WEIR_API size_t weir_decider_probabilities(const struct weir_decider *decider); /* sum of n_labels over the questions */

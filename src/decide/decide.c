@@ -94,6 +94,12 @@ void weir_decider_close(struct weir_decider **handle)
     *handle = NULL;
 }
 
+enum weir_status weir_decider_set_prior(struct weir_decider *d, const struct weir_string *texts, size_t count,
+                                        struct weir_error *error)
+{
+    return d->classifier ? weir_classifier_set_prior(d->classifier, texts, count, error) : WEIR_OK;
+}
+
 size_t weir_decider_questions(const struct weir_decider *d)
 {
     return d->n_questions;

@@ -88,6 +88,10 @@ class Decide(ProgramTest):
         outputs = [[json.loads(line) for line in self.weir(command, "-t", task, "-m", MODEL, rows).stdout.splitlines()]
                    for command in ("decide", "classify")]
         self.assertEqual(self.without_time(outputs[0]), self.without_time(outputs[1]))
+        own = [[json.loads(line) for line in self.weir(command, "-t", task, "-m", MODEL, "--prior", rows, rows).stdout.splitlines()]
+               for command in ("decide", "classify")]
+        self.assertEqual(self.without_time(own[0]), self.without_time(own[1]))
+        self.assertNotEqual(own[0][0]["probabilities"], outputs[0][0]["probabilities"])
 
     def test_what_does_not_fit(self):
         rows = [ROWS[0], {"id": "long", "text": "a b c d e f. " * 20}]
