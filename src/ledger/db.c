@@ -29,6 +29,7 @@ static enum weir_status status_of(int code)
 enum weir_status db_error(struct db *db, int code, struct weir_error *error)
 {
     db->has_failed = true;
+    if (code == SQLITE_IOERR_NOMEM) code = SQLITE_NOMEM;
     enum weir_status status = status_of(code);
     int number = db->handle ? sqlite3_system_errno(db->handle) : 0;
     bool has_number = number && ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN);
