@@ -27,23 +27,28 @@ static const struct argp_option options[] = {
 struct arguments {
     struct ledger_args ledger;
     struct weir_input_options input;
-    const char *id, *label, *question, *rows, *text, *out;
+    const char *id, *question, *rows, *text, *out;
+    char *label; /* owned; several stand on lines of their own */
+    bool has_label, is_nomem;
 };
 
-static void take_word(struct argp_state *state, const char *word, struct arguments *args)
+static void add_label(struct arguments *args, const char *word)
 {
-    if (!args->id)
-        args->id = word;
-    else if (!args->label)
-        args->label = word;
-    else
-        argp_error(state, "an id and a label, not more");
+    char *label = NULL;
+    if (asprintf(&label, "%s%s%s", args->has_label ? args->label : "", args->has_label ? "\n" : "", word) < 0) {
+        args->is_nomem = true;
+        return;
+    }
+    free(args->label);
+    args->label = label;
+    args->has_label = true;
 }
 
 static void check(struct argp_state *state, const struct arguments *args)
 {
     if (args->rows && args->text) argp_error(state, "--input or --text, not both");
-    if (!args->out && !args->label) argp_error(state, "expected the id of a row and its right label, or --export");
+    if (!args->out && !args->has_label && !args->is_nomem)
+        argp_error(state, "expected the id of a row and its right label, or --export");
     if (args->out && args->id) argp_error(state, "--export takes no id and no label");
     if (args->out && !args->ledger.filter.task) argp_error(state, "--export needs the task (-t)");
 }
@@ -86,7 +91,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
         args->question = text;
         return 0;
     case ARGP_KEY_ARG:
-        take_word(state, text, args);
+        if (args->id)
+            add_label(args, text);
+        else
+            args->id = text;
         return 0;
     case ARGP_KEY_END:
         check(state, args);
@@ -99,7 +107,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 static const struct argp_child children[] = {{&ledger_rows_argp, 0, "Which rows:", 1}, {0}};
 static const struct argp parser = {.options = options,
                                    .parser = parse,
-                                   .args_doc = "ID LABEL\n--export OUT.jsonl -t TASK",
+                                   .args_doc = "ID LABEL...\n--export OUT.jsonl -t TASK",
                                    .children = children,
                                    .doc = "Keeps LABEL as the right answer of row ID (@N: the row of that number in "
                                           "the ledger). Where the task does not store "
@@ -193,10 +201,24 @@ static int keep(const struct arguments *args)
 
 /* ---- all of them --------------------------------------------------------------------------------------------------- */
 
-static bool write_row(void *context, struct weir_string id, struct weir_string text, struct weir_string label)
+static json_t *label_json(struct weir_string label, bool is_multi)
+{
+    if (!is_multi) return text_json(label);
+    json_t *list = json_array();
+    for (size_t at = 0, end; label.size && at <= label.size; at = end + 1) {
+        const char *feed = memchr(label.data + at, '\n', label.size - at);
+        end = feed ? (size_t)(feed - label.data) : label.size;
+        if (json_array_append_new(list, text_json((struct weir_string){label.data + at, end - at})) != 0) break;
+    }
+    return list;
+}
+
+static bool write_row(void *context, struct weir_string id, struct weir_string text, struct weir_string label,
+                      bool is_multi)
 {
     FILE *out = context;
-    json_t *row = json_pack("{s:o, s:o, s:o}", "id", text_json(id), "text", text_json(text), "label", text_json(label));
+    json_t *row = json_pack("{s:o, s:o, s:o}", "id", text_json(id), "text", text_json(text), "label",
+                            label_json(label, is_multi));
     bool good = row && json_dumpf(row, out, JSON_COMPACT) == 0 && fputc('\n', out) != EOF;
     json_decref(row);
     return good;
@@ -227,7 +249,8 @@ static int run(int argc, char **argv)
 {
     struct arguments args = {.input = weir_input_options_default()};
     if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
-    int status = args.out ? export_all(&args) : keep(&args);
+    int status = args.is_nomem ? cli_nomem() : args.out ? export_all(&args) : keep(&args);
+    free(args.label);
     ledger_args_free(&args.ledger);
     return status;
 }

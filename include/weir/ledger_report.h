@@ -50,7 +50,8 @@ struct weir_feedback {
     const char *id;                   /* as for weir_ledger_show; the latest row of that id */
     struct weir_ledger_filter filter; /* for ids that several tasks or sources have */
     const char *question;             /* NULL: the task's first */
-    const char *label;
+    const char
+        *label; /* of a question with `multi`: the labels that apply, a line feed between them; "": none applies */
     struct weir_string text; /* the row's, where bodies are not stored; {NULL, 0}: none */
 };
 
@@ -59,9 +60,9 @@ struct weir_feedback {
 WEIR_API enum weir_status weir_ledger_feedback(struct weir_ledger *ledger, const struct weir_feedback *feedback,
                                                struct weir_error *error) WEIR_MUST_USE;
 
-/* A labelled row; texts live during the call. Returning false ends the walk with WEIR_ERR_CANCELLED. */
+/* A labelled row; texts live during the call. is_multi: `label` is a list, a line feed between its labels. Returning false ends the walk with WEIR_ERR_CANCELLED. */
 typedef bool weir_feedback_visit(void *context, struct weir_string id, struct weir_string text,
-                                 struct weir_string label);
+                                 struct weir_string label, bool is_multi);
 
 /* The corrections of a task's question (NULL: its first), oldest first, one for each id and text: the latest. *left_out (may be NULL): those whose
  * text is forgotten. */

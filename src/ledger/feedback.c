@@ -19,7 +19,8 @@ struct correct {
 
 /* The row a correction is for. */
 struct corrected {
-    int64_t row;
+    int64_t row, version;
+    bool is_multi;
     char question[WEIR_TASK_NAME_BYTES_MAX + 1];
 };
 
@@ -48,30 +49,61 @@ static enum weir_status find_row(struct db *db, const struct weir_feedback *f, i
     return WEIR_OK;
 }
 
-/* The question's name, of the feedback or the task's first, and whether it has the label. */
-static enum weir_status check_label(struct db *db, const struct weir_feedback *f, struct corrected *c,
-                                    struct weir_error *error)
+/* The question's name, of the feedback or the task's first, and whether its labels can be corrected. */
+static enum weir_status find_question(struct db *db, const struct weir_feedback *f, struct corrected *c,
+                                      struct weir_error *error)
 {
     sqlite3_stmt *row = NULL;
     bool has_row = false;
-    enum weir_status status =
-        db_prepare(db, &row, error,
-                   "SELECT q.value ->> 'name', EXISTS (SELECT 1 FROM json_each(q.value, '$.labels') WHERE value = ?3), "
-                   "json_array_length(q.value, '$.labels') FROM rows JOIN runs ON runs.id = rows.run "
-                   "JOIN versions ON versions.id = runs.version JOIN json_each(versions.questions) AS q "
-                   "WHERE rows.id = ?1 AND (?2 IS NULL OR q.value ->> 'name' = ?2) ORDER BY q.id LIMIT 1",
-                   "itt", c->row, f->question, f->label);
+    enum weir_status status = db_prepare(
+        db, &row, error,
+        "SELECT q.value ->> 'name', json_array_length(q.value, '$.labels'), q.value ->> 'multi', versions.id "
+        "FROM rows JOIN runs ON runs.id = rows.run "
+        "JOIN versions ON versions.id = runs.version JOIN json_each(versions.questions) AS q "
+        "WHERE rows.id = ?1 AND (?2 IS NULL OR q.value ->> 'name' = ?2) ORDER BY q.id LIMIT 1",
+        "it", c->row, f->question);
     if (!status) status = db_step(db, row, &has_row, error);
     const char *name = status || !has_row ? NULL : (const char *)sqlite3_column_text(row, 0);
     if (!status && !name)
         status = error_set(error, WEIR_ERR_REFUSED, "the task has no question '%s'", f->question ? f->question : "");
-    else if (!status && !sqlite3_column_int(row, 2))
-        status = error_set(error, WEIR_ERR_REFUSED, "question '%s' has no labels to correct", name);
     else if (!status && !sqlite3_column_int(row, 1))
-        status = error_set(error, WEIR_ERR_REFUSED, "question '%s' has no label '%s'", name, f->label);
-    else if (!status)
+        status = error_set(error, WEIR_ERR_REFUSED, "question '%s' has no labels to correct", name);
+    if (!status) {
         (void)snprintf(c->question, sizeof c->question, "%s", name);
+        c->is_multi = sqlite3_column_int(row, 2) != 0;
+        c->version = sqlite3_column_int64(row, 3);
+    }
     db_reset(row);
+    return status;
+}
+
+static enum weir_status check_label(struct db *db, const struct corrected *c, struct weir_string label,
+                                    struct weir_error *error)
+{
+    int64_t is_known = 0;
+    enum weir_status status = db_int(db, &is_known, error,
+                                     "SELECT EXISTS (SELECT 1 FROM versions, json_each(versions.questions) AS q, "
+                                     "json_each(q.value, '$.labels') AS l "
+                                     "WHERE versions.id = ? AND q.value ->> 'name' = ? AND l.value = ?)",
+                                     "its", c->version, c->question, label);
+    if (!status && !is_known)
+        status = error_set(error, WEIR_ERR_REFUSED, "question '%s' has no label '%.*s'", c->question, (int)label.size,
+                           label.data);
+    return status;
+}
+
+static enum weir_status check_labels(struct db *db, const char *labels, const struct corrected *c,
+                                     struct weir_error *error)
+{
+    if (!c->is_multi && strchr(labels, '\n'))
+        return error_set(error, WEIR_ERR_REFUSED, "question '%s' takes one label", c->question);
+    if (c->is_multi && !*labels) return WEIR_OK; /* none applies */
+    enum weir_status status = WEIR_OK;
+    for (const char *at = labels; at && !status;) {
+        const char *end = strchr(at, '\n');
+        status = check_label(db, c, (struct weir_string){at, end ? (size_t)(end - at) : strlen(at)}, error);
+        at = end ? end + 1 : NULL;
+    }
     return status;
 }
 
@@ -101,7 +133,8 @@ static enum weir_status apply_correct(struct weir_ledger *ledger, struct work *w
     struct db *db = &ledger->writer;
     struct corrected c = {0};
     enum weir_status status = find_row(db, f, &c.row, error);
-    if (!status) status = check_label(db, f, &c, error);
+    if (!status) status = find_question(db, f, &c, error);
+    if (!status) status = check_labels(db, f->label, &c, error);
     if (!status) status = check_text(db, correct, &c, error);
     if (status) return status;
     return db_run(db, error,
@@ -140,7 +173,8 @@ static enum weir_status visit_all(struct db *db, sqlite3_stmt *rows, weir_feedba
         struct weir_string text = column_string(rows, 1);
         if (!text.data)
             ++*left_out;
-        else if (!visit(context, column_string(rows, 0), text, column_string(rows, 2)))
+        else if (!visit(context, column_string(rows, 0), text, column_string(rows, 2),
+                        sqlite3_column_int(rows, 3) != 0))
             return error_set(error, WEIR_ERR_CANCELLED, "cancelled");
         status = db_step(db, rows, &has_row, error);
     }
@@ -149,8 +183,10 @@ static enum weir_status visit_all(struct db *db, sqlite3_stmt *rows, weir_feedba
 
 /* max(feedback.id) makes the other columns those of the latest correction (sqlite.org/lang_select.html, bare columns). */
 static const char select_corrections[] =
-    "SELECT rows.row_id, coalesce(feedback.text, bodies.text), feedback.label, max(feedback.id) "
-    "FROM feedback JOIN rows ON rows.id = feedback.row JOIN runs ON runs.id = rows.run "
+    "SELECT rows.row_id, coalesce(feedback.text, bodies.text), feedback.label, "
+    "(SELECT q.value ->> 'multi' FROM json_each(versions.questions) AS q WHERE q.value ->> 'name' = "
+    "feedback.question), "
+    "max(feedback.id) FROM feedback JOIN rows ON rows.id = feedback.row JOIN runs ON runs.id = rows.run "
     "JOIN versions ON versions.id = runs.version JOIN tasks ON tasks.id = versions.task "
     "LEFT JOIN bodies ON bodies.row = rows.id "
     "WHERE tasks.name = ?1 AND feedback.question = coalesce(?2, versions.questions ->> '$[0].name') "

@@ -62,14 +62,15 @@ static bool question_add(json_t *list, const struct weir_question *question)
     bool is_whole = labels;
     for (size_t i = 0; is_whole && i < question->n_labels; i++)
         is_whole = json_array_append_new(labels, json_string(question->labels[i].name)) == 0;
-    json_t *item = is_whole ? json_pack("{s:s, s:s, s:O}", "name", question->name, "type",
-                                        weir_question_type_name(question->type), "labels", labels)
-                            : NULL;
+    json_t *item =
+        is_whole ? json_pack("{s:s, s:s, s:b, s:O}", "name", question->name, "type",
+                             weir_question_type_name(question->type), "multi", (int)question->multi, "labels", labels)
+                 : NULL;
     json_decref(labels);
     return item && json_array_append_new(list, item) == 0;
 }
 
-/* [{"name","type","labels":[...]}]: what a correction is checked against. NULL without memory. */
+/* [{"name","type","multi","labels":[...]}]: what a correction is checked against. NULL without memory. */
 static char *questions_json(const struct weir_task *task)
 {
     json_t *list = json_array();

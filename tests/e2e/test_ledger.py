@@ -110,6 +110,7 @@ class Ledger(ProgramTest):
         self.feedback("3", "c", "-t", "keeper")
         self.assertIn(b"--input", self.feedback("3", "c", "-t", "sort", status=REFUSED).stderr)
         self.assertIn(b"tasks or sources", self.feedback("3", "c", status=REFUSED).stderr)
+        self.assertIn(b"takes one label", self.feedback("3", "a", "b", "-t", "keeper", status=REFUSED).stderr)
         self.assertIn(b"no label 'x'", self.feedback("3", "x", "-t", "keeper", status=REFUSED).stderr)
         rows = self.rows()
         self.feedback("4", "a", "-t", "sort", "--input", rows)
@@ -205,7 +206,7 @@ class Ledger(ProgramTest):
                       ["report", "--since", "2026-02-30"], ["report", "--run", "0"], ["show"], ["show", "1", "2"], ["forget"], ["forget", "1", "2"],
                       ["retention", "--rows", "-1"], ["check", "x"]):
             self.weir("ledger", *words, status=USAGE)
-        for words in ([], ["1"], ["1", "a", "b"], ["--export", "-"], ["--export", "-", "-t", "x", "1", "a"], ["1", "a", "--input", "x", "--text", "y"]):
+        for words in ([], ["1"], ["--export", "-"], ["--export", "-", "-t", "x", "1", "a"], ["1", "a", "--input", "x", "--text", "y"]):
             self.weir("feedback", *words, status=USAGE)
 
 

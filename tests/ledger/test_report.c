@@ -256,12 +256,13 @@ struct corrections {
     size_t count;
 };
 
-static bool keep_correction(void *context, struct weir_string id, struct weir_string text, struct weir_string label)
+static bool keep_correction(void *context, struct weir_string id, struct weir_string text, struct weir_string label,
+                            bool is_multi)
 {
     struct corrections *all = context;
     assert_true(all->count < 8);
-    (void)snprintf(all->lines[all->count++], sizeof all->lines[0], "%.*s|%.*s|%.*s", (int)id.size, id.data,
-                   (int)text.size, text.data, (int)label.size, label.data);
+    (void)snprintf(all->lines[all->count++], sizeof all->lines[0], "%s%.*s|%.*s|%.*s", is_multi ? "*" : "",
+                   (int)id.size, id.data, (int)text.size, text.data, (int)label.size, label.data);
     return true;
 }
 
@@ -315,6 +316,35 @@ static void test_feedback(void **state)
     assert_string_equal(all.lines[1], "1|same id|c");
     assert_int_equal(corrections_of(b, "unknown", 0).count, 0);
     bench_check(b);
+}
+
+static void test_feedback_multi(void **state)
+{
+    struct bench *b = *state;
+    struct weir_error error = {0};
+    struct weir_task *task = NULL;
+    static const char text[] = "task: many\ninstructions: Sort.\ntype: choice\nmulti: true\nlabels: [a, b, c]\n"
+                               "privacy: {store_bodies: true}\n";
+    check_status(weir_task_open_memory(text, sizeof text - 1, "many", &task, &error), WEIR_OK, &error);
+    bench_open(b);
+    int64_t run = bench_begin(b, task, "s", -1, -1).run;
+    bench_record(b, run, "s", task, "1", "x", "a", false, 0);
+    bench_record(b, run, "s", task, "2", "y", "a", false, 0);
+    bench_flush(b);
+    correct(b, (struct weir_feedback){.id = "1", .label = "a\nc"}, WEIR_OK, "");
+    correct(b, (struct weir_feedback){.id = "2", .label = ""}, WEIR_OK, "");
+    correct(b, (struct weir_feedback){.id = "1", .label = "a\nd"}, WEIR_ERR_REFUSED, "no label 'd'");
+    correct(b, (struct weir_feedback){.id = "1", .label = "a\n"}, WEIR_ERR_REFUSED, "no label ''");
+    struct corrections all = corrections_of(b, "many", 0);
+    assert_int_equal(all.count, 2);
+    assert_string_equal(all.lines[0], "*1|x|a\nc");
+    assert_string_equal(all.lines[1], "*2|y|");
+    run = bench_begin(b, b->keeper, "s", -1, -1).run;
+    bench_record(b, run, "s", b->keeper, "3", "z", "a", false, 0);
+    bench_flush(b);
+    correct(b, (struct weir_feedback){.id = "3", .label = "a\nb"}, WEIR_ERR_REFUSED, "takes one label");
+    correct(b, (struct weir_feedback){.id = "3", .label = ""}, WEIR_ERR_REFUSED, "no label ''");
+    weir_task_close(&task);
 }
 
 /* ---- forgetting ---------------------------------------------------------------------------------------------------- */
@@ -462,8 +492,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_report),    TEST(test_filter),       TEST(test_quantiles),    TEST(test_show),
-        TEST(test_feedback),  TEST(test_forget_wipes), TEST(test_forget_which), TEST(test_forget_beside_reader),
+        TEST(test_report),       TEST(test_filter),       TEST(test_quantiles),
+        TEST(test_show),         TEST(test_feedback),     TEST(test_feedback_multi),
+        TEST(test_forget_wipes), TEST(test_forget_which), TEST(test_forget_beside_reader),
         TEST(test_retention),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
