@@ -129,10 +129,10 @@ static size_t label_of(const struct weir_question *question, struct json_text na
     return SIZE_MAX;
 }
 
-static void fail_label(struct said *said, const char *member, const struct json_value *value)
+/* Without the value: it is the model's, and may repeat the text. */
+static void fail_label(struct said *said, const char *member)
 {
-    said_fail(said, WEIR_OUTCOME_WRONG_SHAPE, "\"%s\" is %.*s, which is none of the names to choose from", member,
-              (int)(value->source.size < 80 ? value->source.size : 80), value->source.data);
+    said_fail(said, WEIR_OUTCOME_WRONG_SHAPE, "\"%s\" is none of the names to choose from", member);
 }
 
 /* The product of the probabilities of the pieces that spell `value`, its closing quote included (it tells "card" from "card_delivery").
@@ -157,7 +157,7 @@ static void take_one(struct said *said, const struct weir_question *question, co
 {
     size_t label = value->kind == JSON_STRING ? label_of(question, value->string) : SIZE_MAX;
     if (label == SIZE_MAX) {
-        fail_label(said, member, value);
+        fail_label(said, member);
         return;
     }
     set_label(answer, question, label);
@@ -179,7 +179,7 @@ static void take_several(struct said *said, const struct weir_question *question
     for (const struct json_value *item = value->first; item; item = item->next) {
         size_t label = item->kind == JSON_STRING ? label_of(question, item->string) : SIZE_MAX;
         if (label == SIZE_MAX) {
-            fail_label(said, member, item);
+            fail_label(said, member);
             return;
         }
         if (is_chosen[label]) {

@@ -197,17 +197,17 @@ static struct verdict verdict_make(const struct job *job, enum weir_outcome outc
     return v;
 }
 
-/* Whether an error's text repeats some of the request's or of the key: then it is not shown. */
+/* Whether the part of an error's text that would be shown repeats some of the request's text or of the key. */
 static bool is_echo(const struct job *job, struct json_text text)
 {
-    const char *key = job->reply.provider->key;
+    const char *key = job->reply.provider->key ? job->reply.provider->key : "";
+    size_t key_size = strlen(key);
     for (size_t at = 0; at + ECHO_BYTES <= text.size; at++) {
         if (job->text_size >= ECHO_BYTES && memmem(job->text, job->text_size, text.data + at, ECHO_BYTES)) return true;
-        if (key && strlen(key) >= ECHO_BYTES && memmem(key, strlen(key), text.data + at, ECHO_BYTES)) return true;
+        if (key_size >= ECHO_BYTES && memmem(key, key_size, text.data + at, ECHO_BYTES)) return true;
     }
-    size_t key_size = key ? strlen(key) : 0;
     return (key_size && memmem(text.data, text.size, key, key_size)) ||
-           (job->text_size && memmem(text.data, text.size, job->text, job->text_size));
+           memmem(text.data, text.size, job->text, job->text_size);
 }
 
 /* Adds what the provider says about its error, when that can be shown. *kind: its code, "" when it has none. */
@@ -220,6 +220,7 @@ static void add_provider_error(const struct job *job, struct verdict *v, char *k
     if (body->size && !json_read(&arena, "error", body->data, body->size, &root, NULL)) {
         struct said_error said = said_error_of(root);
         (void)snprintf(kind, kind_size, "%.*s", (int)(said.kind.size < 60 ? said.kind.size : 60), said.kind.data);
+        if (said.message.size > sizeof v->text) said.message.size = sizeof v->text;
         if (said.message.size && !is_echo(job, said.message)) {
             add_text(v, ": ", 2);
             add_text(v, said.message.data, said.message.size);
@@ -278,35 +279,50 @@ static bool is_trust_failure(CURLcode code)
            code == CURLE_SSL_INVALIDCERTSTATUS || code == CURLE_SSL_CRL_BADFILE;
 }
 
+/* No connection, or one that ended before the reply did. */
+static struct verdict of_connection(const struct job *job, CURLcode code, const char *message)
+{
+    bool is_sent = job->transfer.sent == job->body.size, has_status = status_of(job) != 0;
+    enum weir_outcome outcome = !is_sent                           ? WEIR_OUTCOME_UNREACHABLE
+                                : code == CURLE_OPERATION_TIMEDOUT ? WEIR_OUTCOME_TIMEOUT
+                                                                   : WEIR_OUTCOME_CUT;
+    if (outcome == WEIR_OUTCOME_CUT && !has_status) message = "the connection closed without an answer";
+    struct verdict v = verdict_make(job, outcome, is_sent ? WEIR_BILLING_UNKNOWN : WEIR_BILLING_NONE, message);
+    v.is_retry = !is_sent;
+    v.is_provider_fault = true;
+    return v;
+}
+
 /* No status came, or a 200 whose body did not come to its end. */
-static struct verdict of_failure(struct job *job, CURLcode code, long status)
+static struct verdict of_failure(const struct job *job, CURLcode code)
 {
     const struct transfer *t = &job->transfer;
     const char *message = t->message[0] ? t->message : curl_easy_strerror(code);
-    if (t->is_too_large || code == CURLE_WRITE_ERROR) {
-        bool is_memory = t->stream_status == WEIR_ERR_NOMEM;
-        return verdict_make(job, is_memory ? WEIR_OUTCOME_NO_MEMORY : WEIR_OUTCOME_TOO_LARGE, WEIR_BILLING_UNKNOWN,
-                            is_memory ? "out of memory" : "the reply is larger than 16 MiB");
-    }
-    if (t->is_forbidden)
-        return verdict_make(job, WEIR_OUTCOME_FORBIDDEN, WEIR_BILLING_NONE,
-                            "its name resolves to an address that is not of this host");
-    if (is_trust_failure(code)) return verdict_make(job, WEIR_OUTCOME_UNTRUSTED, WEIR_BILLING_NONE, message);
-    bool is_sent = t->sent == job->body.size;
     struct verdict v;
-    if (code == CURLE_OUT_OF_MEMORY) {
-        v = verdict_make(job, WEIR_OUTCOME_NO_MEMORY, is_sent ? WEIR_BILLING_UNKNOWN : WEIR_BILLING_NONE, message);
+    if (code == CURLE_OUT_OF_MEMORY || t->stream_status == WEIR_ERR_NOMEM) {
+        v = verdict_make(job, WEIR_OUTCOME_NO_MEMORY, t->sent ? WEIR_BILLING_UNKNOWN : WEIR_BILLING_NONE,
+                         "out of memory");
         v.is_undecided = true;
-        return v;
-    }
-    if (!is_sent)
-        v = verdict_make(job, WEIR_OUTCOME_UNREACHABLE, WEIR_BILLING_NONE, message);
-    else if (code == CURLE_OPERATION_TIMEDOUT)
-        v = verdict_make(job, WEIR_OUTCOME_TIMEOUT, WEIR_BILLING_UNKNOWN, message);
-    else
-        v = verdict_make(job, WEIR_OUTCOME_CUT, WEIR_BILLING_UNKNOWN,
-                         status ? message : "the connection closed without an answer");
-    v.is_retry = !is_sent;
+    } else if (t->is_too_large || code == CURLE_WRITE_ERROR) {
+        v = verdict_make(job, WEIR_OUTCOME_TOO_LARGE, WEIR_BILLING_UNKNOWN, "the reply is larger than 16 MiB");
+        v.is_provider_fault = true;
+    } else if (t->is_forbidden) {
+        v = verdict_make(job, WEIR_OUTCOME_FORBIDDEN, WEIR_BILLING_NONE,
+                         "its name resolves to an address that is not of this host");
+        v.is_undecided = true;
+    } else if (is_trust_failure(code)) {
+        v = verdict_make(job, WEIR_OUTCOME_UNTRUSTED, WEIR_BILLING_NONE, message);
+        v.is_provider_fault = true;
+    } else
+        v = of_connection(job, code, message);
+    return v;
+}
+
+/* 2xx, but none that an answer comes with. */
+static struct verdict of_other_success(const struct job *job)
+{
+    struct verdict v = verdict_make(job, WEIR_OUTCOME_BAD_REPLY, WEIR_BILLING_UNKNOWN,
+                                    "expected status 200, found another of success");
     v.is_provider_fault = true;
     return v;
 }
@@ -314,14 +330,15 @@ static struct verdict of_failure(struct job *job, CURLcode code, long status)
 struct verdict transfer_end(struct job *job, CURLcode code)
 {
     long status = status_of(job);
-    bool is_whole = code == CURLE_OK || (job->said.is_whole && job->said.outcome == WEIR_OUTCOME_ANSWERED);
     struct verdict v;
-    if (status && status != 200)
+    if (status > 200 && status < 300)
+        v = of_other_success(job);
+    else if (status && status != 200)
         v = of_status(job, status); /* its page may be cut: the status says enough */
-    else if (is_whole)
+    else if (code == CURLE_OK || job->said.is_whole)
         v = of_reply(job);
     else
-        v = of_failure(job, code, status);
+        v = of_failure(job, code);
     v.http_status = status;
     return v;
 }

@@ -481,6 +481,11 @@ class Strangers(ProviderTest):
             reply = self.reply(whole(body))
             self.assertEqual((reply["outcome"], reply["billing"], reply["cost"]), ("bad_reply", "unknown", reply["cost_max"]), body[:40])
 
+    def test_other_statuses_of_success_are_no_answers(self):
+        for status in ("201 Created", "202 Accepted", "206 Partial Content"):
+            reply = self.reply(whole(chat('{"t": "card"}'), status))
+            self.assertEqual((reply["outcome"], reply["billing"], reply["may_repeat"]), ("bad_reply", "unknown", True), status)
+
     def test_usage(self):
         for usage in (None, {}, {"prompt_tokens": -1, "completion_tokens": 1}, {"prompt_tokens": 1.5, "completion_tokens": 1},
                       {"prompt_tokens": 10**30, "completion_tokens": 1}, {"prompt_tokens": "7", "completion_tokens": 1}, {"prompt_tokens": 7},
