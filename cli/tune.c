@@ -16,6 +16,7 @@
 #include "progress.h"
 #include "source.h"
 #include "table.h"
+#include "tune_extract.h"
 #include "weir/input.h"
 #include "weir/tune.h"
 
@@ -241,6 +242,29 @@ static int print_profile(const struct weir_profile *profile, const char *path)
     return status || good ? status : cli_nomem();
 }
 
+/* An extraction's probabilities; what is printed follows. */
+static int calibrate(struct arguments *args, const struct parts *parts, size_t question, struct training *training)
+{
+    struct progress progress;
+    struct weir_profile *profile = NULL;
+    struct weir_error error = {0};
+    for (size_t i = 0; i < training->rows.count; i++) {
+        const struct weir_row *row = &training->rows.items[i];
+        if (row->status && !training->errors++) (void)cli_say(0, "a row is left out: %s", row->error);
+    }
+    progress_open(&progress, "rows", args->is_quiet);
+    args->tune.progress = on_progress;
+    args->tune.progress_context = &progress;
+    int status = tune_extract(parts, question, &training->rows, &args->tune, &profile);
+    progress_clear(&progress);
+    if (!status && weir_profile_save(profile, args->out, &error)) status = cli_fail(&error);
+    if (!status) status = tune_extract_print(profile);
+    if (!status) (void)printf("Profile: %s\n", args->out);
+    if (!status) status = cli_flush();
+    weir_profile_close(&profile);
+    return status;
+}
+
 static int tune(struct arguments *args, const struct parts *parts, const struct training *training)
 {
     struct progress progress;
@@ -272,8 +296,10 @@ static int run(int argc, char **argv)
     if (!status) status = read_rows(&args.source, &training.rows);
     if (!status) status = parts_open(&parts, &args.request);
     if (!status) status = parts_question(&parts, args.question, &question);
-    if (!status) status = gather(&parts, question, &training);
-    if (!status) status = tune(&args, &parts, &training);
+    bool is_extract = !status && weir_task_question(parts.task, question)->type == WEIR_QUESTION_EXTRACT;
+    if (is_extract) status = calibrate(&args, &parts, question, &training);
+    if (!status && !is_extract) status = gather(&parts, question, &training);
+    if (!status && !is_extract) status = tune(&args, &parts, &training);
     size_t errors = training.errors, all = training.rows.count;
     training_free(&training);
     parts_close(&parts);

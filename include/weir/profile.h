@@ -1,6 +1,6 @@
 /* A profile: what tuning learned for one task and one model, in one GGUF file.
  *
- * For every tuned question it holds three heads (multinomial logistic regressions) over the same rows: hashed n-grams of
+ * For every tuned extraction it holds the calibration of each field. For every tuned question with labels it holds three heads (multinomial logistic regressions) over the same rows: hashed n-grams of
  * the text alone (the floor), the model's hidden states alone, and both together; each with its own calibration and with
  * measures taken on rows the head had not seen (out of fold).
  *
@@ -54,7 +54,8 @@ struct weir_profile_info {
     const char *model_fingerprint; /* weir_engine_fingerprint: 64 hexadecimal digits */
     const char *task_fingerprint;  /* weir_task_fingerprint */
     const char *task_name;
-    size_t questions; /* tuned questions */
+    size_t questions; /* tuned questions with labels */
+    size_t extracts;  /* tuned extractions */
     size_t rows;      /* labelled rows it was learned from */
     uint64_t seed;
     uint32_t folds;
@@ -62,6 +63,27 @@ struct weir_profile_info {
 };
 
 WEIR_API void weir_profile_info(const struct weir_profile *profile, struct weir_profile_info *info);
+
+/* One tuned extraction: how often its fields are right when the model is so sure of them. */
+struct weir_profile_extract {
+    const char *name; /* of the question */
+    size_t rows;      /* it was learned from */
+    size_t n_fields;
+};
+
+/* A field of it, judged on rows that its calibration was not fitted on. */
+struct weir_extract_info {
+    const char *field;    /* name; "": the whole value */
+    double accuracy;      /* share of answers equal to the right one, null among them; of the whole: all fields right */
+    double raw_log_loss;  /* nats per row, of "this answer is right", with the model's own probabilities */
+    double raw_ece;       /* 15 equal-width bins */
+    double log_loss, ece; /* calibrated */
+};
+
+/* index below weir_profile_info.extracts; field up to n_fields, which is the whole */
+WEIR_API void weir_profile_extract(const struct weir_profile *profile, size_t index, struct weir_profile_extract *out);
+WEIR_API void weir_profile_extract_field(const struct weir_profile *profile, size_t index, size_t field,
+                                         struct weir_extract_info *out);
 
 /* Which inputs a head reads. */
 enum weir_head_kind {

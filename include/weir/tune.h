@@ -55,6 +55,23 @@ WEIR_API enum weir_status weir_tune(struct weir_engine *engine, const struct wei
                                     const struct weir_tune_rows *rows, const struct weir_tune_options *options,
                                     struct weir_profile **out, struct weir_error *error) WEIR_MUST_USE;
 
+/* Rows whose right extraction is known. */
+struct weir_tune_values {
+    const struct weir_string *texts; /* [count] */
+    const struct weir_string *
+        values; /* [count] JSON: the right value; of an object fields may be left out, which is null. {NULL, 0}: not known */
+    size_t count;
+};
+
+/* Learns how often the fields of an `extract` question are right: the model answers the rows, and for each field the probability of an answer is calibrated
+ * (temperature, vector or isotonic, by cross-validated log-loss), apart for null, for values that stand in the text and for others; then that of the whole.
+ * The answers themselves do not change. Rows without an answer (too long, no end) are left out; at least one must be left. WEIR_ERR_REFUSED, naming the row: a
+ * right value that has a field the schema's object does not have. Of the options `threads` is not used. */
+WEIR_API enum weir_status weir_tune_extract(struct weir_engine *engine, const struct weir_task *task, size_t question,
+                                            const struct weir_tune_values *rows,
+                                            const struct weir_tune_options *options, struct weir_profile **out,
+                                            struct weir_error *error) WEIR_MUST_USE;
+
 #ifdef __cplusplus
 }
 #endif

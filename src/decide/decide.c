@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "decide/classifier.h"
 #include "decide/extractor.h"
+#include "decide/profile.h"
 #include "decide/writer.h"
 
 enum { DECIDE_BATCH_ROWS = 32 };
@@ -26,17 +27,18 @@ static bool is_in_words(const struct weir_question *question)
     return question->type == WEIR_QUESTION_SUMMARIZE || question->type == WEIR_QUESTION_GENERATE;
 }
 
-static enum weir_status open_extractor(struct weir_decider *d, struct weir_engine *engine, size_t index,
-                                       struct weir_error *error)
+static enum weir_status open_extractor(struct weir_decider *d, struct weir_engine *engine,
+                                       const struct weir_profile *profile, size_t index, struct weir_error *error)
 {
     enum weir_status status = d->model.vocabulary ? WEIR_OK : extract_model_open(engine, &d->model, error);
-    return status ? status
-                  : extractor_open(engine, &d->model, weir_task_question(d->task, index), weir_task_folder(d->task),
-                                   &d->extractors[index], error);
+    if (!status)
+        status = extractor_open(engine, &d->model, weir_task_question(d->task, index), weir_task_folder(d->task),
+                                &d->extractors[index], error);
+    return status || !profile ? status : extractor_calibrate(d->extractors[index], profile, error);
 }
 
-static enum weir_status open_writers(struct weir_decider *d, struct weir_engine *engine, size_t *labelled,
-                                     struct weir_error *error)
+static enum weir_status open_writers(struct weir_decider *d, struct weir_engine *engine,
+                                     const struct weir_profile *profile, size_t *labelled, struct weir_error *error)
 {
     enum weir_status status = WEIR_OK;
     *labelled = 0;
@@ -48,7 +50,7 @@ static enum weir_status open_writers(struct weir_decider *d, struct weir_engine 
         else if (is_in_words(question))
             status = writer_open(engine, question, &d->writers[i], error);
         else
-            status = open_extractor(d, engine, i, error);
+            status = open_extractor(d, engine, profile, i, error);
     }
     return status;
 }
@@ -66,11 +68,12 @@ enum weir_status weir_decider_open(struct weir_engine *engine, const struct weir
     d->writers = mem_zero(d->n_questions, sizeof(struct writer *));
     d->extractors = mem_zero(d->n_questions, sizeof(struct extractor *));
     size_t labelled = 0;
-    enum weir_status status =
-        d->writers && d->extractors ? open_writers(d, engine, &labelled, error) : error_nomem(error, "decider");
-    if (!status && profile && !labelled)
-        status =
-            error_set(error, WEIR_ERR_REFUSED, "the task has no question with labels: there is no use for a profile");
+    enum weir_status status = d->writers && d->extractors ? WEIR_OK : error_nomem(error, "decider");
+    if (!status && profile) status = weir_profile_check(profile, engine, task, error);
+    if (!status) status = open_writers(d, engine, profile, &labelled, error);
+    if (!status && profile && !labelled && !profile->n_extracts)
+        status = error_set(error, WEIR_ERR_REFUSED,
+                           "the task has no question with labels or schema: there is no use for a profile");
     if (!status && labelled) status = classifier_open_labelled(engine, task, profile, &d->classifier, error);
     if (status) {
         weir_decider_close(&d);

@@ -82,7 +82,7 @@ void extract_tokens_free(struct extract_tokens *t)
 
 /* ---- groups ---- */
 
-struct extract_group {
+struct extract_meaning {
     struct weir_string bytes;
     double weight; /* sum of probabilities */
 };
@@ -97,7 +97,7 @@ void extract_scratch_free(struct extract_scratch *s)
 }
 
 /* Tokens come in the order of their bytes, or are few: a group is among the last ones, or missed without harm. */
-static struct extract_group *find_group(struct extract_scratch *s, struct weir_string bytes)
+static struct extract_meaning *find_group(struct extract_scratch *s, struct weir_string bytes)
 {
     size_t first = s->n_groups > GROUPS_LOOKED_AT ? s->n_groups - GROUPS_LOOKED_AT : 0;
     for (size_t i = first; i < s->n_groups; i++) {
@@ -107,12 +107,12 @@ static struct extract_group *find_group(struct extract_scratch *s, struct weir_s
     }
     if (s->n_groups == s->room) {
         size_t room = s->room ? 2 * s->room : GROUPS_FIRST;
-        struct extract_group *groups = mem_resize(s->groups, room, sizeof *groups);
+        struct extract_meaning *groups = mem_resize(s->groups, room, sizeof *groups);
         if (!groups) return NULL;
         s->groups = groups;
         s->room = room;
     }
-    s->groups[s->n_groups] = (struct extract_group){.bytes = bytes};
+    s->groups[s->n_groups] = (struct extract_meaning){.bytes = bytes};
     return &s->groups[s->n_groups++];
 }
 
@@ -160,7 +160,7 @@ static bool gather_token(struct chooser *c, int32_t id)
 {
     struct weir_string bytes;
     if (!is_allowed(c, id) || !ends_value(c, id, &bytes)) return true;
-    struct extract_group *group = find_group(c->scratch, bytes);
+    struct extract_meaning *group = find_group(c->scratch, bytes);
     if (!group) return false;
     group->weight += exp((double)c->logits[id] - c->log_sum);
     c->logits[id] = -INFINITY;
@@ -208,7 +208,7 @@ enum weir_status extract_choose(const struct weir_engine *engine, const struct e
     struct chooser c = {tokens, place, scratch, logits, logprob_sum(&engine->model->kernels, logits, n_vocab)};
     if (c.log_sum == -INFINITY) return error_set(error, WEIR_ERR_INVALID, "the model gives no token that can come");
     if (!gather_groups(&c, n_vocab)) return error_nomem(error, "a choice");
-    const struct extract_group *best = NULL;
+    const struct extract_meaning *best = NULL;
     for (size_t i = 0; i < scratch->n_groups; i++)
         if (!best || scratch->groups[i].weight > best->weight) best = &scratch->groups[i];
     int32_t id = sampler_best(logits, n_vocab);

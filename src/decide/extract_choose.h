@@ -34,12 +34,12 @@ struct extract_choice {
     double log_probability;
 };
 
-struct extract_group; /* tokens of one meaning */
+struct extract_meaning; /* tokens of one meaning */
 
 /* Memory that choices use again. Zero it first. */
 struct extract_scratch {
-    uint32_t *bits;               /* owned: [n_vocab / 32, rounded up] */
-    struct extract_group *groups; /* owned */
+    uint32_t *bits;                 /* owned: [n_vocab / 32, rounded up] */
+    struct extract_meaning *groups; /* owned */
     size_t n_groups, room;
 };
 void extract_scratch_free(struct extract_scratch *scratch);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/memory.h"
 
@@ -121,7 +122,9 @@ static enum weir_status read_schema(struct extract_plan *plan, struct weir_error
     if (!status) status = make_fields(plan, root, error);
     arena_free(&arena);
     if (!status && compact(&plan->source, &plan->text)) status = error_nomem(error, "schema");
-    return status;
+    if (status) return status;
+    status = hash_bytes(plan->text.data, plan->text.size, plan->hash);
+    return status ? error_set(error, status, "SHA-256 of the schema: %s", weir_status_text(status)) : WEIR_OK;
 }
 
 /* ---- open and close ---- */

@@ -17,6 +17,7 @@ struct extract_field {
 struct extract_plan {
     struct strbuf source; /* the file, which the constraint may refer to */
     struct strbuf text;   /* the schema without white space, as the prompt shows it */
+    char hash[65];        /* SHA-256 of `text` */
     struct weir_constraint *constraint;
     struct extract_field *fields; /* [n_fields], in the schema's order */
     size_t n_fields;

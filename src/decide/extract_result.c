@@ -91,6 +91,27 @@ static void find_span(struct weir_field *field, const struct json_value *value, 
         span_find(text, (struct weir_string){copy.data, copy.size}, is_number, &field->span_begin, &field->span_end);
 }
 
+/* ---- calibration ---- */
+
+enum extract_group extract_group_of(const struct weir_field *field)
+{
+    if (field->value.size == 4 && memcmp(field->value.data, "null", 4) == 0) return EXTRACT_GROUP_NULL;
+    return field->has_span ? EXTRACT_GROUP_COPIED : EXTRACT_GROUP_OTHER;
+}
+
+/* The whole is judged by the product of its fields' calibrated probabilities, or by its own where it has no fields. */
+static double calibrate(const struct profile_extract *calibration, struct field_list *list, double log_probability)
+{
+    double sum = calibration->n_fields ? 0 : log_probability;
+    for (size_t i = 0; i < calibration->n_fields; i++) {
+        struct weir_field *field = &list->fields[i];
+        field->probability =
+            profile_extract_probability(&calibration->fields[i], extract_group_of(field), log(field->probability));
+        sum += log(field->probability);
+    }
+    return profile_extract_probability(&calibration->fields[calibration->n_fields], EXTRACT_GROUP_OTHER, sum);
+}
+
 /* ---- the whole ---- */
 
 static enum weir_status make_fields(const struct extract_fill *fill, const struct extract_plan *plan, const char *json,
@@ -114,8 +135,8 @@ static enum weir_status make_fields(const struct extract_fill *fill, const struc
 }
 
 enum weir_status extract_result(const struct extract_fill *fill, const struct extract_plan *plan,
-                                struct weir_string text, struct weir_decision *decision, struct weir_words *words,
-                                struct weir_error *error)
+                                const struct profile_extract *calibration, struct weir_string text,
+                                struct weir_decision *decision, struct weir_words *words, struct weir_error *error)
 {
     struct field_list list = {.fields = NULL};
     char *json = mem_text(fill->json.data, fill->json.size);
@@ -135,6 +156,7 @@ enum weir_status extract_result(const struct extract_fill *fill, const struct ex
                                  .n_fields = list.n,
                                  .notes = plan->notes,
                                  .n_notes = plan->n_notes};
-    decision->probability = exp(fill->log_probability);
+    decision->probability =
+        calibration ? calibrate(calibration, &list, fill->log_probability) : exp(fill->log_probability);
     return WEIR_OK;
 }

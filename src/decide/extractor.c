@@ -1,4 +1,4 @@
-#include "decide/extractor.h"
+#include "decide/extractor_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +85,24 @@ enum weir_status extractor_open(struct weir_engine *engine, const struct extract
                                     .max_tokens = question->max_tokens};
     *out = x;
     return WEIR_OK;
+}
+
+enum weir_status extractor_calibrate(struct extractor *x, const struct weir_profile *profile, struct weir_error *error)
+{
+    const struct profile_extract *found = profile_find_extract(profile, x->question->name);
+    if (!found) return WEIR_OK;
+    if (strcmp(found->schema_hash, x->plan.hash) != 0 || found->n_fields != x->plan.n_fields)
+        return error_set(error, WEIR_ERR_REFUSED,
+                         "question %s: the profile was learned with another schema (%.16s..., this one is %.16s...): "
+                         "tune again",
+                         x->question->name, found->schema_hash, x->plan.hash);
+    x->calibration = found;
+    return WEIR_OK;
+}
+
+const struct extract_plan *extractor_plan(const struct extractor *x)
+{
+    return &x->plan;
 }
 
 void extractor_close(struct extractor **handle)
@@ -223,7 +241,7 @@ static enum weir_status settle(struct extractor *x, const struct filling *f, str
                                struct weir_decision *decision, struct weir_words *words, struct weir_error *error)
 {
     if (f->fill.status) return decision_fail(decision, f->fill.status, f->fill.error.text);
-    enum weir_status status = extract_result(&f->fill, &x->plan, text, decision, words, error);
+    enum weir_status status = extract_result(&f->fill, &x->plan, x->calibration, text, decision, words, error);
     if (status == WEIR_ERR_NOMEM) return status;
     if (status) return decision_fail(decision, status, error->text);
     decision->fresh_tokens = f->n_prompt - f->common;

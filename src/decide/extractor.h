@@ -3,19 +3,12 @@
 #ifndef WEIR_DECIDE_EXTRACTOR_H
 #define WEIR_DECIDE_EXTRACTOR_H
 
-#include "decide/extract_fill.h"
-#include "decide/prompt_tokens.h"
+#include "decide/extract_choose.h"
+#include "decide/extract_plan.h"
+#include "decide/profile.h"
 #include "weir/decide.h"
 
-struct extractor {
-    struct weir_engine *engine;           /* not owned */
-    const struct weir_question *question; /* not owned */
-    struct extract_plan plan;
-    struct extract_form form;
-    struct prompt prompt;
-    struct prompt_tokens tokens;
-    struct weir_session *root; /* holds what all prompts share */
-};
+struct extractor;
 
 /* What all extract questions of a decider share: made once for a model. */
 struct extract_model {
@@ -30,6 +23,14 @@ void extract_model_close(struct extract_model *model); /* accepts a zeroed one *
 enum weir_status extractor_open(struct weir_engine *engine, const struct extract_model *model,
                                 const struct weir_question *question, const char *folder, struct extractor **out,
                                 struct weir_error *error) WEIR_MUST_USE;
+
+/* What it asks for. */
+const struct extract_plan *extractor_plan(const struct extractor *extractor);
+
+/* Calibrates answers by what the profile learned about the question, if it did. The profile must outlive the extractor. WEIR_ERR_REFUSED: learned with
+ * another schema. */
+enum weir_status extractor_calibrate(struct extractor *extractor, const struct weir_profile *profile,
+                                     struct weir_error *error) WEIR_MUST_USE;
 void extractor_close(struct extractor **extractor);
 
 /* As writer_answer (writer.h). */

@@ -39,6 +39,8 @@ void weir_profile_close(struct weir_profile **profile)
     struct weir_profile *p = *profile;
     for (size_t q = 0; p->questions && q < p->n_questions; q++) question_close(&p->questions[q]);
     free(p->questions);
+    for (size_t i = 0; p->extracts && i < p->n_extracts; i++) profile_extract_free(&p->extracts[i]);
+    free(p->extracts);
     free(p->task_name);
     free(p);
     *profile = NULL;
@@ -59,6 +61,7 @@ void weir_profile_info(const struct weir_profile *profile, struct weir_profile_i
                                        .task_fingerprint = profile->task_fingerprint,
                                        .task_name = profile->task_name,
                                        .questions = profile->n_questions,
+                                       .extracts = profile->n_extracts,
                                        .rows = profile->rows,
                                        .seed = profile->seed,
                                        .folds = profile->folds,
@@ -187,14 +190,21 @@ enum weir_status profile_check(const struct weir_profile *profile, const char *m
         status = check_question(&profile->questions[q], task, error);
         if (status) return status;
     }
+    for (size_t i = 0; i < profile->n_extracts; i++) {
+        const struct weir_question *question = task_find(task, profile->extracts[i].name);
+        if (!question || question->type != WEIR_QUESTION_EXTRACT)
+            return error_set(error, WEIR_ERR_REFUSED, "the profile has an extraction %s, the task does not",
+                             profile->extracts[i].name);
+    }
     if (strcmp(profile->task_fingerprint, fingerprint) != 0)
         return error_set(error, WEIR_ERR_REFUSED,
                          "the profile was learned for another task or wording (name, instructions, questions, labels "
                          "or descriptions; fingerprint %.16s..., this one is %.16s...): tune again",
                          profile->task_fingerprint, fingerprint);
-    if (profile->n_embd != n_embd || profile->depths[profile->n_depths - 1] > n_layers)
+    uint32_t deepest = profile->n_depths ? profile->depths[profile->n_depths - 1] : 0;
+    if (profile->n_embd != n_embd || deepest > n_layers)
         return error_set(error, WEIR_ERR_REFUSED,
                          "the profile reads %u values after layer %u, the model has %u values and %u layers",
-                         profile->n_embd, profile->depths[profile->n_depths - 1], n_embd, n_layers);
+                         profile->n_embd, deepest, n_embd, n_layers);
     return WEIR_OK;
 }

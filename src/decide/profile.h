@@ -20,7 +20,9 @@ enum {
     PROFILE_DEPTHS_MAX = 16, /* depths read together */
     PROFILE_BLOCKS_MAX = 16, /* of one question */
     PROFILE_EMBD_MAX = 65536,
-    PROFILE_VERSION = 1, /* of the file's layout */
+    PROFILE_FIELDS_MAX = 1024,     /* of an extraction */
+    PROFILE_FIELD_BYTES_MAX = 256, /* of a field's name */
+    PROFILE_VERSION = 1,           /* of the file's layout */
     PROFILE_FILE_BYTES_MAX = 1 << 30
 };
 
@@ -69,6 +71,29 @@ struct profile_question {
     struct weir_certified *certified;    /* its items, owned */
 };
 
+/* How sure to be of a field is learned apart for answers of three kinds. */
+enum extract_group {
+    EXTRACT_GROUP_NULL,
+    EXTRACT_GROUP_COPIED, /* the value has a span: it stands in the text */
+    EXTRACT_GROUP_OTHER,
+    EXTRACT_GROUPS
+};
+
+/* One field of an extraction, or the whole value: its log-probability's logit and 0 are the logits of right and wrong. */
+struct profile_extract_field {
+    char *name;                                /* "": the whole */
+    struct calibration groups[EXTRACT_GROUPS]; /* of two classes */
+    struct weir_extract_info info;
+};
+
+struct profile_extract {
+    char *name;           /* the question's */
+    char schema_hash[65]; /* SHA-256 of the schema without white space */
+    size_t rows;
+    size_t n_fields;                      /* without the whole */
+    struct profile_extract_field *fields; /* [n_fields + 1], the whole last */
+};
+
 /* Every pointer inside is owned by the profile and freed by weir_profile_close, which accepts a half-filled one. */
 struct weir_profile {
     char model_fingerprint[65];
@@ -82,7 +107,19 @@ struct weir_profile {
     size_t n_depths;
     size_t n_questions;
     struct profile_question *questions; /* [n_questions] */
+    size_t n_extracts;
+    struct profile_extract *extracts; /* [n_extracts] */
 };
+
+/* profile_extract.c. The extraction of that question; NULL: none. */
+const struct profile_extract *profile_find_extract(const struct weir_profile *profile, const char *question);
+void profile_extract_free(struct profile_extract *extract); /* accepts a zeroed one */
+
+/* The calibrated probability of an answer with this log-probability. */
+double profile_extract_probability(const struct profile_extract_field *field, enum extract_group group,
+                                   double log_probability);
+/* log(p / (1 - p)), within -50..50. */
+double profile_extract_logit(double log_probability);
 
 /* The file's bytes. */
 enum weir_status profile_bytes(const struct weir_profile *profile, struct strbuf *out,

@@ -7,14 +7,14 @@
 #include "base/memory.h"
 #include "decide/profile_in.h"
 
-static const char *rest_of(char rest[64], enum weir_head_kind kind, const char *name)
+static const char *rest_of(char rest[64], const char *head, const char *name)
 {
-    (void)snprintf(rest, 64, "%s.calibration%s", weir_head_kind_name(kind), name);
+    (void)snprintf(rest, 64, "%s.calibration%s", head, name);
     return rest;
 }
 
 /* Missing: the temperature alone. */
-static enum weir_status read_kind(const struct in *in, enum weir_head_kind head, enum weir_calibration *out)
+static enum weir_status read_kind(const struct in *in, const char *head, enum weir_calibration *out)
 {
     char rest[64], name[NAME_MAX_BYTES];
     struct weir_string text;
@@ -41,8 +41,7 @@ static bool are_knots_good(const struct calibration_knot *knots, size_t classes)
     return true;
 }
 
-static enum weir_status read_knots(const struct in *in, enum weir_head_kind head, size_t classes,
-                                   struct calibration_knot **out)
+static enum weir_status read_knots(const struct in *in, const char *head, size_t classes, struct calibration_knot **out)
 {
     char rest[64];
     float *values = NULL;
@@ -59,8 +58,8 @@ static enum weir_status read_knots(const struct in *in, enum weir_head_kind head
     return status;
 }
 
-enum weir_status profile_read_calibration(const struct in *in, enum weir_head_kind head, size_t classes,
-                                          double temperature, struct calibration *out)
+enum weir_status profile_read_calibration(const struct in *in, const char *head, size_t classes, double temperature,
+                                          struct calibration *out)
 {
     char rest[64];
     out->temperature = temperature;

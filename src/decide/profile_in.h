@@ -44,8 +44,11 @@ enum weir_status in_floats(const struct in *in, const char *rest, size_t cols, s
 /* profile_certificate.c: what tuning kept for certificates, and the certificate; both may be absent. */
 enum weir_status profile_read_certificate(const struct in *in, struct profile_question *question);
 
-/* profile_calibration.c: the head's calibration; the temperature alone where the file says nothing else. */
-enum weir_status profile_read_calibration(const struct in *in, enum weir_head_kind head, size_t classes,
-                                          double temperature, struct calibration *out);
+/* profile_calibration.c: the calibration called `head` in keys and tensors; the temperature alone where the file says nothing else. */
+enum weir_status profile_read_calibration(const struct in *in, const char *head, size_t classes, double temperature,
+                                          struct calibration *out);
+
+/* profile_extract.c: what was learned about extractions; none where the file does not name them. */
+enum weir_status profile_read_extracts(struct in *in, struct weir_profile *profile);
 
 #endif

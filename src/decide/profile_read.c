@@ -130,7 +130,8 @@ static enum weir_status read_head(const struct in *in, const struct weir_profile
     if (!status && kind != WEIR_HEAD_NGRAM)
         status = in_floats(in, rest, question->n_labels, question->n_blocks * profile->n_embd, &head->hidden);
     if (!status)
-        status = profile_read_calibration(in, kind, question->n_labels, head->info.temperature, &head->calibration);
+        status = profile_read_calibration(in, weir_head_kind_name(kind), question->n_labels, head->info.temperature,
+                                          &head->calibration);
     head->info.calibration = head->calibration.kind;
     return status;
 }
@@ -245,8 +246,9 @@ static enum weir_status read_profile(struct in *in, struct weir_profile *p)
     if (!status) status = in_u64(in, "weir.seed", 0, UINT64_MAX, &p->seed);
     if (!status) status = in_u64(in, "weir.folds", 2, 255, &folds);
     if (!status) status = in_u64(in, "weir.n_embd", 1, PROFILE_EMBD_MAX, &n_embd);
-    if (!status) status = in_u64(in, "weir.questions", 1, PROFILE_QUESTIONS_MAX, &questions);
-    if (!status) status = read_depths(in, p);
+    if (!status) status = profile_read_extracts(in, p);
+    if (!status) status = in_u64(in, "weir.questions", p->n_extracts ? 0 : 1, PROFILE_QUESTIONS_MAX, &questions);
+    if (!status && questions) status = read_depths(in, p);
     if (status) return status;
     p->rows = (size_t)rows;
     p->folds = (uint32_t)folds;
@@ -255,6 +257,8 @@ static enum weir_status read_profile(struct in *in, struct weir_profile *p)
     if (!p->questions) return in_no_memory(in);
     p->n_questions = (size_t)questions;
     for (size_t q = 0; q < p->n_questions && !status; q++) status = read_question(in, p, q);
+    for (size_t i = 0; i < p->n_extracts && !status; i++)
+        if (p->extracts[i].rows > p->rows) status = in_bad(in, "weir.rows", "fewer than those of an extraction");
     return status;
 }
 

@@ -6,18 +6,9 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "decide/profile.h"
-#include "gguf/writer.h"
+#include "decide/profile_out.h"
 
-enum { NAME_MAX_BYTES = 128 };
-
-/* A writer and the prefix of the question being written: "q0". */
-struct out {
-    struct gguf_writer *w;
-    char question[32];
-};
-
-static const char *key_of(char name[NAME_MAX_BYTES], const struct out *out, const char *rest)
+const char *out_key(char name[NAME_MAX_BYTES], const struct out *out, const char *rest)
 {
     (void)snprintf(name, NAME_MAX_BYTES, "weir.%s.%s", out->question, rest);
     return name;
@@ -34,11 +25,11 @@ static void write_matrix(const struct out *out, const char *rest, const float *v
 static void write_text(const struct out *out, const char *rest, const char *text)
 {
     char name[NAME_MAX_BYTES];
-    gguf_write_string(out->w, key_of(name, out, rest), text, strlen(text));
+    gguf_write_string(out->w, out_key(name, out, rest), text, strlen(text));
 }
 
 /* Nothing for the temperature, which is among the numbers. */
-static void write_calibration(const struct out *out, const char *head, const struct calibration *c, size_t classes)
+void profile_write_calibration(const struct out *out, const char *head, const struct calibration *c, size_t classes)
 {
     char rest[64];
     if (c->kind == WEIR_CALIBRATION_TEMPERATURE) return;
@@ -73,13 +64,13 @@ static void write_head(const struct out *out, const struct weir_profile *profile
     char rest[64], name[NAME_MAX_BYTES];
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         (void)snprintf(rest, sizeof rest, "%s.%s", weir_head_kind_name(kind), numbers[i].name);
-        gguf_write_f64(out->w, key_of(name, out, rest), numbers[i].value);
+        gguf_write_f64(out->w, out_key(name, out, rest), numbers[i].value);
     }
     (void)snprintf(rest, sizeof rest, "%s.bias", weir_head_kind_name(kind));
     write_matrix(out, rest, head->bias, question->n_labels, 1);
     (void)snprintf(rest, sizeof rest, "%s.ngram", weir_head_kind_name(kind));
     if (head->ngram) write_matrix(out, rest, head->ngram, question->n_labels, question->ngram.count);
-    write_calibration(out, weir_head_kind_name(kind), &head->calibration, question->n_labels);
+    profile_write_calibration(out, weir_head_kind_name(kind), &head->calibration, question->n_labels);
     (void)snprintf(rest, sizeof rest, "%s.hidden", weir_head_kind_name(kind));
     if (head->hidden) write_matrix(out, rest, head->hidden, question->n_labels, question->n_blocks * profile->n_embd);
 }
@@ -90,7 +81,7 @@ static void write_ngram(const struct out *out, const struct ngram_model *model)
     const uint32_t settings[5] = {s->bits, s->word_min, s->word_max, s->char_min, s->char_max};
     const uint64_t dims[1] = {model->count};
     char name[NAME_MAX_BYTES];
-    gguf_write_u32s(out->w, key_of(name, out, "ngram.settings"), settings, 5);
+    gguf_write_u32s(out->w, out_key(name, out, "ngram.settings"), settings, 5);
     (void)snprintf(name, sizeof name, "%s.ngram.buckets", out->question);
     gguf_write_tensor(out->w, name, WEIR_TENSOR_I32, 1, dims, model->buckets); /* below 2^30: the sign never matters */
     write_matrix(out, "ngram.idf", model->idf, model->count, 1);
@@ -109,7 +100,7 @@ static void write_blocks(const struct out *out, const struct weir_profile *profi
         (void)snprintf(rest, sizeof rest, "block%zu.scale", b);
         write_matrix(out, rest, question->blocks[b].scale, profile->n_embd, 1);
     }
-    gguf_write_u32s(out->w, key_of(name, out, "blocks"), pairs, 2 * question->n_blocks);
+    gguf_write_u32s(out->w, out_key(name, out, "blocks"), pairs, 2 * question->n_blocks);
 }
 
 static void write_list(const struct out *out, const char *rest, enum weir_tensor_type type, const void *values,
@@ -145,7 +136,7 @@ static void write_certified(const struct out *out, const struct weir_certificate
             values[i] = row[column];
         }
         (void)snprintf(rest, sizeof rest, "certificate.%s", names[column]);
-        gguf_write_scalars(out->w, key_of(name, out, rest), WEIR_GGUF_F64, values, certificate->count);
+        gguf_write_scalars(out->w, out_key(name, out, rest), WEIR_GGUF_F64, values, certificate->count);
     }
 }
 
@@ -153,11 +144,11 @@ static void write_certificate(const struct out *out, const struct weir_certifica
 {
     char name[NAME_MAX_BYTES];
     if (!certificate->count) return;
-    gguf_write_u64(out->w, key_of(name, out, "certificate.rows"), certificate->rows);
-    gguf_write_f64(out->w, key_of(name, out, "certificate.max_error"), certificate->options.max_error);
-    gguf_write_f64(out->w, key_of(name, out, "certificate.confidence"), certificate->options.confidence);
-    gguf_write_u32(out->w, key_of(name, out, "certificate.per_class"), certificate->options.per_class);
-    gguf_write_u32(out->w, key_of(name, out, "certificate.simultaneous"), certificate->options.simultaneous);
+    gguf_write_u64(out->w, out_key(name, out, "certificate.rows"), certificate->rows);
+    gguf_write_f64(out->w, out_key(name, out, "certificate.max_error"), certificate->options.max_error);
+    gguf_write_f64(out->w, out_key(name, out, "certificate.confidence"), certificate->options.confidence);
+    gguf_write_u32(out->w, out_key(name, out, "certificate.per_class"), certificate->options.per_class);
+    gguf_write_u32(out->w, out_key(name, out, "certificate.simultaneous"), certificate->options.simultaneous);
     write_text(out, "certificate.rows_hash", certificate->rows_hash);
     write_certified(out, certificate);
 }
@@ -173,9 +164,9 @@ static enum weir_status write_question(struct gguf_writer *w, const struct weir_
     for (size_t k = 0; k < question->n_labels; k++)
         labels[k] = (struct weir_string){question->labels[k], strlen(question->labels[k])};
     write_text(&out, "name", question->name);
-    gguf_write_strings(w, key_of(name, &out, "labels"), labels, question->n_labels);
-    if (question->is_multi) gguf_write_u32(w, key_of(name, &out, "multi"), 1);
-    gguf_write_u64(w, key_of(name, &out, "rows"), question->rows);
+    gguf_write_strings(w, out_key(name, &out, "labels"), labels, question->n_labels);
+    if (question->is_multi) gguf_write_u32(w, out_key(name, &out, "multi"), 1);
+    gguf_write_u64(w, out_key(name, &out, "rows"), question->rows);
     write_text(&out, "head", weir_head_kind_name(question->head));
     write_ngram(&out, &question->ngram);
     write_blocks(&out, profile, question);
@@ -197,7 +188,7 @@ static void write_top(struct gguf_writer *w, const struct weir_profile *p)
     gguf_write_u64(w, "weir.seed", p->seed);
     gguf_write_u32(w, "weir.folds", p->folds);
     gguf_write_u32(w, "weir.n_embd", p->n_embd);
-    gguf_write_u32s(w, "weir.depths", p->depths, p->n_depths);
+    if (p->n_questions) gguf_write_u32s(w, "weir.depths", p->depths, p->n_depths);
     gguf_write_u32(w, "weir.questions", (uint32_t)p->n_questions);
 }
 
@@ -208,6 +199,7 @@ enum weir_status profile_bytes(const struct weir_profile *profile, struct strbuf
     write_top(w, profile);
     enum weir_status status = WEIR_OK;
     for (size_t q = 0; q < profile->n_questions && !status; q++) status = write_question(w, profile, q);
+    if (!status) status = profile_write_extracts(w, profile);
     if (status)
         status = error_nomem(error, "profile");
     else

@@ -23,6 +23,7 @@ struct weir_input {
     char integer_label[32];
     json_t *object;         /* JSONL: the row's object, owned */
     struct strbuf list;     /* JSONL: the labels of a list, owned */
+    char *object_label;     /* JSONL: a label that is an object, as JSON, owned */
     struct csv_source *csv; /* owned */
 };
 

@@ -1,5 +1,6 @@
 /* JSON Lines: each line is one JSON object. Its other members are of no interest here and only have to be JSON. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -42,14 +43,26 @@ static enum weir_status take_list(struct weir_input *input, const json_t *list)
     return WEIR_OK;
 }
 
+/* An object as JSON, numbers with 15 digits: the right value of an extraction. Fails only without memory. */
+static enum weir_status take_object(struct weir_input *input, const json_t *object)
+{
+    free(input->object_label);
+    input->object_label = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    if (!input->object_label) return WEIR_ERR_NOMEM;
+    input->row.label = (struct weir_string){input->object_label, strlen(input->object_label)};
+    return WEIR_OK;
+}
+
 static enum weir_status take_label(struct weir_input *input)
 {
     struct weir_row *row = &input->row;
     const json_t *label = json_object_get(input->object, input->label_field);
     if (json_is_array(label)) return take_list(input, label);
+    if (json_is_object(label)) return take_object(input, label);
     if (label && !json_is_null(label) && !scalar_text(label, input->integer_label, &row->label))
-        row_fail(input, WEIR_ERR_FORMAT, "line %zu: \"%s\" is neither a string, an integer nor a list of strings",
-                 row->line, input->label_field);
+        row_fail(input, WEIR_ERR_FORMAT,
+                 "line %zu: \"%s\" is neither a string, an integer, a list of strings nor an object", row->line,
+                 input->label_field);
     return WEIR_OK;
 }
 
@@ -127,6 +140,7 @@ static void jsonl_close(struct weir_input *input)
 {
     json_decref(input->object);
     strbuf_free(&input->list);
+    free(input->object_label);
 }
 
 static const char *const endings[] = {".jsonl", ".ndjson", ".json", NULL};

@@ -291,7 +291,7 @@ static enum weir_status choose_kind(const struct calibrate_rows *rows, double *p
 {
     double least = INFINITY;
     *best = WEIR_CALIBRATION_TEMPERATURE;
-    if (rows->rows < CALIBRATE_ROWS_MIN) return WEIR_OK;
+    if (rows->rows < (rows->rows_min ? rows->rows_min : CALIBRATE_ROWS_MIN)) return WEIR_OK;
     for (int kind = 0; kind < WEIR_CALIBRATIONS; kind++) {
         enum weir_status status = cross_fit(rows, (enum weir_calibration)kind, p, error);
         if (status) return status;

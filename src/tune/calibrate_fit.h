@@ -16,6 +16,7 @@ struct calibrate_rows {
     const uint8_t *fold;   /* [rows], below folds */
     size_t rows, classes;
     unsigned folds;
+    size_t rows_min; /* below it only the temperature is considered; 0: CALIBRATE_ROWS_MIN */
 };
 
 /* Fits one kind on the rows whose fold is not `held` (held == folds: on all). On success the caller frees *out. */

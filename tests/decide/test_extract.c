@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "decide/extractor.h"
+#include "decide/extractor_internal.h"
 #include "model/tiny_engine.h"
 #include "weir/decide.h"
 

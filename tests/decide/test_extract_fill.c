@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "decide/extractor.h"
+#include "decide/extractor_internal.h"
 #include "model/tiny_engine.h"
 
 enum { IM_START = 265, IM_END = 266, VOCABULARY = 267, BYTES_MAX = 1024 };

@@ -83,6 +83,28 @@ class Extract(ProgramTest):
         self.assertEqual(len(answer["not_enforced"]), 1)
         self.assertIn("uniqueItems", answer["not_enforced"][0])
 
+    def test_tuned_probabilities(self):
+        texts = [f"the car {i}" for i in range(60)]
+        plain = self.decide(SCHEMA, texts)
+        task = self.folder / "t.yaml"
+        rows = [{"text": text, "label": answer["value"] if i % 4 else {}} for i, (text, answer) in enumerate(zip(texts, plain))]
+        train = self.path("train.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+        profile = self.folder / "p.profile"
+        table = self.weir("tune", "-q", "-t", task, "-m", MODEL, "-o", profile, train).stdout.decode()
+        self.assertIn("facts: 60 answered rows", table)
+        self.assertIn("(whole)", table)
+        tuned = self.decide(SCHEMA, texts, "-p", profile)
+        self.assertEqual([answer["value"] for answer in tuned], [answer["value"] for answer in plain])
+        mean = sum(answer["fields"]["kind"]["probability"] for answer in tuned) / len(tuned)
+        right = sum(row["label"].get("kind") == answer["value"]["kind"] for row, answer in zip(rows, plain)) / len(rows)
+        self.assertAlmostEqual(mean, right, delta=0.1)
+        self.decide(dict(SCHEMA, title="another"), texts[:1], "-p", profile, status=REFUSED)
+        self.assertIn("another schema", self.errors)
+        bad = self.path("bad.jsonl", json.dumps({"text": "a", "label": {"nothing": 1}}) + "\n")
+        self.path("s.json", json.dumps(SCHEMA))
+        self.assertIn(b"row 1: the schema has no field `nothing`",
+                      self.weir("tune", "-q", "-t", task, "-m", MODEL, "-o", profile, bad, status=REFUSED).stderr)
+
     def test_an_answer_that_does_not_end(self):
         endless = {"type": "object", "properties": {"s": {"type": "string", "minLength": 100}}, "required": ["s"]}
         (answer,) = self.decide(endless, ["a"], keys="max_tokens: 30\n", status=ROW_ERRORS)
