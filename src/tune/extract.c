@@ -144,7 +144,8 @@ static struct measured measure(const struct extract_answers *a, size_t column, c
         size_t at = row * a->columns + column;
         double q = is_log ? exp(p[at]) : p[at], said = a->is_right[at] ? q : 1 - q;
         loss -= log(said > 1e-15 ? said : 1e-15);
-        size_t bin = q * BINS < BINS - 1 ? (size_t)(q * BINS) : BINS - 1;
+        size_t bin = (size_t)(q * (double)BINS);
+        if (bin >= BINS) bin = BINS - 1;
         sums[bin] += q;
         right[bin] += a->is_right[at];
     }
