@@ -31,7 +31,7 @@ static json_t *code_json(enum weir_status status)
     return json_stringn(code, size);
 }
 
-static json_t *error_json(enum weir_status status, const char *words)
+json_t *answer_error(enum weir_status status, const char *words)
 {
     struct weir_string message = {words, strlen(words)};
     return json_pack("{s:o, s:o}", "code", code_json(status), "message", text_json(message));
@@ -57,7 +57,7 @@ static double expectation(const struct weir_question *question, const struct wei
 static void add_words(json_t *object, const struct weir_decision *decision, const struct weir_words *words)
 {
     (void)json_object_set_new(object, "value", text_json((struct weir_string){words->text, words->size}));
-    (void)json_object_set_new(object, "probability", json_real(decision->probability));
+    if (decision->probability >= 0) (void)json_object_set_new(object, "probability", json_real(decision->probability));
     (void)json_object_set_new(object, "finish_reason", json_string(weir_finish_name(words->finish)));
     (void)json_object_set_new(object, "parts", json_integer((json_int_t)words->parts));
     if (words->cut_parts) (void)json_object_set_new(object, "cut_parts", json_integer((json_int_t)words->cut_parts));
@@ -76,7 +76,7 @@ static json_t *field_json(const struct weir_field *field)
 static void add_extraction(json_t *object, const struct weir_decision *decision, const struct weir_words *words)
 {
     (void)json_object_set_new(object, "value", answer_raw((struct weir_string){words->text, words->size}));
-    (void)json_object_set_new(object, "probability", json_real(decision->probability));
+    if (decision->probability >= 0) (void)json_object_set_new(object, "probability", json_real(decision->probability));
     if (words->fields) {
         json_t *fields = json_object();
         for (size_t i = 0; i < words->n_fields; i++)
@@ -101,8 +101,7 @@ static json_t *value_json(const struct weir_question *question, const struct wei
     return list;
 }
 
-/* The fields that a question has wherever it stands. */
-static void add_value(json_t *object, const struct weir_question *question, const struct weir_decision *decision,
+void answer_add_value(json_t *object, const struct weir_question *question, const struct weir_decision *decision,
                       const struct weir_words *words)
 {
     if (words && words->text) {
@@ -112,47 +111,39 @@ static void add_value(json_t *object, const struct weir_question *question, cons
             add_words(object, decision, words);
         return;
     }
+    if (decision->label >= question->n_labels && !(question->multi && decision->probabilities)) return;
     (void)json_object_set_new(object, "value", value_json(question, decision));
-    (void)json_object_set_new(object, "probability", json_real(decision->probability));
+    if (decision->probability >= 0) (void)json_object_set_new(object, "probability", json_real(decision->probability));
+    if (!decision->probabilities) return;
     (void)json_object_set_new(object, "probabilities", probabilities_json(question, decision));
     if (question->type == WEIR_QUESTION_SCORE)
         (void)json_object_set_new(object, "expectation", json_real(expectation(question, decision)));
 }
 
-bool answer_accepted(const struct acceptance *acceptance, size_t index, const struct weir_decision *decision,
-                     const char **reason)
+bool answer_accepted(const struct acceptance *acceptance, size_t index, const struct weir_question *question,
+                     const struct weir_decision *decision, enum weir_reason *reason)
 {
-    bool is_accepted = true;
-    *reason = "no_gate";
-    if (acceptance->rule == ACCEPT_THRESHOLD) {
-        is_accepted = decision->probability >= acceptance->threshold;
-        *reason = is_accepted ? "threshold" : "abstained_below_threshold";
-    }
-    if (acceptance->rule == ACCEPT_CERTIFIED) {
-        const struct weir_certificate *certificate = &acceptance->certificates[index];
-        size_t item = certificate->options.per_class ? decision->label : 0;
-        is_accepted = weir_certificate_accepts(certificate, decision->label, decision->probability);
-        *reason = is_accepted                             ? "certified"
-                  : certificate->items[item].is_certified ? "abstained_below_threshold"
-                                                          : "abstained_not_certified";
-    }
-    return is_accepted;
+    struct weir_acceptance rule = {.gate = &acceptance->gate, .certificates = acceptance->certificates};
+    return weir_gate_accepts(&rule, index, question, decision, reason);
 }
 
-static void add_acceptance(json_t *object, bool is_accepted, const char *reason)
+/* An answer that does not stand is an abstention, for nobody else is asked. */
+static void add_acceptance(json_t *object, bool is_accepted, enum weir_reason reason)
 {
+    json_t *word =
+        is_accepted ? json_string(weir_reason_name(reason)) : json_sprintf("abstained_%s", weir_reason_name(reason));
     (void)json_object_set_new(object, "accepted", json_boolean(is_accepted));
-    (void)json_object_set_new(object, "reason", json_string(reason));
+    (void)json_object_set_new(object, "reason", word);
 }
 
 /* A row is accepted when all its answers are; its reason is that of the first that is not. */
-static void add_row_acceptance(json_t *object, const struct acceptance *acceptance,
+static void add_row_acceptance(json_t *object, const struct parts *parts, const struct acceptance *acceptance,
                                const struct weir_decision *decisions, size_t questions)
 {
-    const char *reason = "no_gate";
+    enum weir_reason reason = WEIR_REASON_NO_GATE;
     bool is_accepted = true;
     for (size_t i = 0; i < questions && is_accepted; i++)
-        is_accepted = answer_accepted(acceptance, i, &decisions[i], &reason);
+        is_accepted = answer_accepted(acceptance, i, weir_task_question(parts->task, i), &decisions[i], &reason);
     add_acceptance(object, is_accepted, reason);
 }
 
@@ -160,9 +151,9 @@ static json_t *question_json(const struct weir_question *question, const struct 
                              const struct weir_decision *decision, const struct weir_words *words)
 {
     json_t *object = json_pack("{s:s}", "type", weir_question_type_name(question->type));
-    const char *reason;
-    bool is_accepted = answer_accepted(acceptance, index, decision, &reason);
-    add_value(object, question, decision, words);
+    enum weir_reason reason = WEIR_REASON_NO_GATE;
+    bool is_accepted = answer_accepted(acceptance, index, question, decision, &reason);
+    answer_add_value(object, question, decision, words);
     add_acceptance(object, is_accepted, reason);
     return object;
 }
@@ -193,11 +184,11 @@ json_t *answer_json(const struct parts *parts, const struct acceptance *acceptan
     json_t *object = json_pack("{s:o, s:s}", "id", text_json(row->id), "task", weir_task_name(parts->task));
     struct problem problem;
     if (answer_problem(row, decisions, questions, &problem)) {
-        (void)json_object_set_new(object, "error", error_json(problem.status, problem.text));
+        (void)json_object_set_new(object, "error", answer_error(problem.status, problem.text));
         return object;
     }
     const struct weir_question *first = weir_task_question(parts->task, 0);
-    if (questions == 1) add_value(object, first, &decisions[0], words);
+    if (questions == 1) answer_add_value(object, first, &decisions[0], words);
     if (questions > 1 || first->type == WEIR_QUESTION_SCORE || (words && words->text)) {
         json_t *answers = json_object();
         for (size_t i = 0; i < questions; i++) {
@@ -208,7 +199,7 @@ json_t *answer_json(const struct parts *parts, const struct acceptance *acceptan
         (void)json_object_set_new(object, "answers", answers);
     }
     (void)json_object_set_new(object, "tier", json_string(parts->tier));
-    add_row_acceptance(object, acceptance, decisions, questions);
+    add_row_acceptance(object, parts, acceptance, decisions, questions);
     add_effort(object, decisions, words, questions);
     return object;
 }

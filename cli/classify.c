@@ -64,11 +64,11 @@ static void accept_option(struct argp_state *state, const char *text, struct acc
     char *end = NULL;
     double value = strtod(text, &end);
     if (strcmp(text, "all") == 0)
-        acceptance->rule = ACCEPT_ALL;
+        acceptance->gate = (struct weir_gate){.accept = WEIR_ACCEPT_ALL};
     else if (strcmp(text, "certified") == 0)
-        acceptance->rule = ACCEPT_CERTIFIED;
+        acceptance->gate = (struct weir_gate){.accept = WEIR_ACCEPT_CERTIFIED};
     else if (end != text && !*end && value >= 0 && value <= 1)
-        *acceptance = (struct acceptance){.rule = ACCEPT_THRESHOLD, .threshold = value};
+        acceptance->gate = (struct weir_gate){.accept = WEIR_ACCEPT_THRESHOLD, .threshold = value};
     else
         argp_error(state, "--accept is all, certified or a probability, found '%s'", text);
 }
@@ -191,7 +191,7 @@ static int open_acceptance(struct run *run)
     run->acceptance = run->args->acceptance;
     run->acceptance.certificates = run->certificates;
     run->tally.acceptance = &run->acceptance;
-    if (run->acceptance.rule != ACCEPT_CERTIFIED) return CLI_DONE;
+    if (run->acceptance.gate.accept != WEIR_ACCEPT_CERTIFIED) return CLI_DONE;
     if (!run->parts.profile) return cli_say(CLI_REFUSED, "--accept certified needs a profile (-p)");
     for (size_t i = 0; i < weir_task_question_count(run->parts.task); i++) {
         const char *name = weir_task_question(run->parts.task, i)->name;
@@ -317,16 +317,6 @@ static const char *head_name(const struct run *run)
     return "zero-shot";
 }
 
-/* `object` is taken over; NULL: there was no memory for it. */
-static int write_object(struct output *output, json_t *object)
-{
-    bool good = object && json_dumpf(object, output->file, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) == 0;
-    json_decref(object);
-    if (!good && !ferror(output->file)) return cli_nomem();
-    (void)fputc('\n', output->file);
-    return output_commit(output);
-}
-
 /* What tally_details does not know. */
 static json_t *details_json(struct run *run, double seconds)
 {
@@ -353,8 +343,8 @@ static int write_summaries(struct run *run, double seconds)
                        run->tally.first_unknown);
     }
     int status = CLI_DONE;
-    if (run->args->summary) status = write_object(&run->summary, tally_summary(&run->tally, seconds));
-    if (!status && run->args->details) status = write_object(&run->details, details_json(run, seconds));
+    if (run->args->summary) status = output_json(&run->summary, tally_summary(&run->tally, seconds));
+    if (!status && run->args->details) status = output_json(&run->details, details_json(run, seconds));
     return status;
 }
 
@@ -374,8 +364,10 @@ static int classify(struct run *run)
 
 static int run_classify(int argc, char **argv)
 {
-    struct arguments args = {
-        .source = source_default(), .request = {.engine = weir_engine_options_default()}, .head = WEIR_HEAD_KINDS};
+    struct arguments args = {.source = source_default(),
+                             .request = {.engine = weir_engine_options_default()},
+                             .acceptance = {.gate = {.accept = WEIR_ACCEPT_ALL}},
+                             .head = WEIR_HEAD_KINDS};
     if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     struct run run = {.args = &args};
     int status = open_run(&run);

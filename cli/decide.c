@@ -164,7 +164,7 @@ static void close_run(struct run *run)
 
 static int write_row(struct run *run, const struct weir_row *row, size_t first)
 {
-    static const struct acceptance all = {.rule = ACCEPT_ALL};
+    static const struct acceptance all = {.gate = {.accept = WEIR_ACCEPT_ALL}};
     struct problem problem;
     json_t *answer = answer_json(&run->parts, &all, row, run->decisions + first, run->words + first);
     char *line = answer ? answer_text(answer) : NULL;

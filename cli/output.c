@@ -156,3 +156,12 @@ void output_discard(struct output *output)
     free(output->target);
     *output = (struct output){0};
 }
+
+int output_json(struct output *output, json_t *object)
+{
+    bool good = object && json_dumpf(object, output->file, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) == 0;
+    json_decref(object);
+    if (!good && !ferror(output->file)) return cli_nomem();
+    (void)fputc('\n', output->file);
+    return output_commit(output);
+}

@@ -6,6 +6,7 @@
 #ifndef WEIR_CLI_OUTPUT_H
 #define WEIR_CLI_OUTPUT_H
 
+#include <jansson.h>
 #include <stdio.h>
 
 enum { OUTPUTS_MAX = 4 }; /* with a temporary file at a time */
@@ -22,6 +23,9 @@ int output_open(struct output *output, const char *path);
 
 /* Complains when what was written did not arrive, then as output_discard; a reader that left gives CLI_FAILED without a word. */
 int output_commit(struct output *output);
+
+/* Writes the object, indented, and commits; `object` is taken over, NULL: there was no memory for it. Complains. */
+int output_json(struct output *output, json_t *object);
 
 /* Removes what has a temporary name. For the end of the program: safe in a signal handler. */
 void output_remove_temporaries(void);

@@ -6,7 +6,7 @@
 #include "answer.h"
 #include "weir/eval.h"
 
-static bool series_add(struct series *series, double value)
+bool series_add(struct series *series, double value)
 {
     if (series->count == series->capacity) {
         size_t capacity = series->capacity ? 2 * series->capacity : 1024;
@@ -71,8 +71,8 @@ static bool add_answer(struct tally *tally, const struct weir_row *row, const st
     tally->text_bytes += (double)row->text.size;
     if (!series_add(&tally->latency_ms, latency_ms)) return false;
     const struct weir_decision *decision = &decisions[tally->question_index];
-    const char *reason;
-    if (answer_accepted(tally->acceptance, tally->question_index, decision, &reason)) {
+    enum weir_reason reason = WEIR_REASON_NO_GATE;
+    if (answer_accepted(tally->acceptance, tally->question_index, tally->question, decision, &reason)) {
         tally->accepted++;
         tally->accepted_labelled += gold >= 0;
         tally->accepted_wrong += gold >= 0 && !is_right(tally, decision, gold, set);
@@ -92,7 +92,7 @@ bool tally_add(struct tally *tally, const struct weir_row *row, const struct wei
     return has_failed ? add_error(tally, problem.text, gold, set) : add_answer(tally, row, decisions, gold, set);
 }
 
-static int32_t *integers(const struct series *series)
+int32_t *series_integers(const struct series *series)
 {
     int32_t *values = calloc(series->count + 1, sizeof *values);
     for (size_t i = 0; values && i < series->count; i++) values[i] = (int32_t)series->values[i];
@@ -125,7 +125,7 @@ static bool measure_sets(const struct tally *tally, struct weir_eval_summary *ou
 
 static bool measure_labels(const struct tally *tally, struct weir_eval_summary *out)
 {
-    int32_t *gold = integers(&tally->gold), *predicted = integers(&tally->predicted);
+    int32_t *gold = series_integers(&tally->gold), *predicted = series_integers(&tally->predicted);
     struct weir_eval_rows rows = {.count = tally->gold.count,
                                   .n_classes = tally->question->n_labels,
                                   .gold = gold,
@@ -163,7 +163,7 @@ static double prompt_bytes(const struct tally *tally, double answered)
 /* What the acceptance rule did; nothing when everything is accepted. */
 static bool add_accepted(const struct tally *tally, json_t *object)
 {
-    if (tally->acceptance->rule == ACCEPT_ALL) return true;
+    if (tally->acceptance->gate.accept == WEIR_ACCEPT_ALL) return true;
     double coverage = tally->rows ? (double)tally->accepted / (double)tally->rows : 0;
     json_t *counts = json_pack("{s:I, s:f}", "accepted", (json_int_t)tally->accepted, "coverage", coverage);
     bool good = counts && json_object_update(object, counts) == 0;

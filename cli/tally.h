@@ -17,6 +17,9 @@ struct series {
     size_t count, capacity;
 };
 
+bool series_add(struct series *series, double value);  /* false without memory */
+int32_t *series_integers(const struct series *series); /* a copy, freed by the caller; NULL without memory */
+
 struct tally {
     const struct weir_question *question; /* the one that labels belong to */
     size_t question_index;

@@ -116,6 +116,23 @@ WEIR_API enum weir_status weir_eval_multi(const struct weir_eval_multi_rows *row
                                           struct weir_eval_multi_summary *summary, struct weir_eval_class *classes,
                                           struct weir_error *error) WEIR_MUST_USE;
 
+/* A cascade of two tiers on the same rows, at one threshold: the rows below it are passed on to the second tier. */
+struct weir_eval_point {
+    double threshold;   /* of the first tier's probability: rows at or above it are kept; 2 when none is */
+    size_t kept;        /* answered by the first tier */
+    size_t kept_wrong;  /* of those: kept_wrong / kept over kept / count is the risk-coverage curve */
+    size_t correct;     /* of all rows; without a second tier, of the kept ones */
+    double cost_usd_e6; /* of all calls to the second tier */
+};
+
+/* The cost-accuracy curve: point i passes on the share i / (n_points - 1) of the rows, those of lowest probability first (rows that the first
+ * tier did not answer before all others, equal ones in the order of the rows). first needs probabilities. second: the same count and
+ * gold labels, or NULL: nobody answers what is passed on. cost_usd_e6: [count], of each row at the second tier; NULL: nothing.
+ * points: [n_points], n_points at least 2. */
+WEIR_API enum weir_status weir_eval_curve(const struct weir_eval_rows *first, const struct weir_eval_rows *second,
+                                          const int64_t *cost_usd_e6, struct weir_eval_point *points, size_t n_points,
+                                          struct weir_error *error) WEIR_MUST_USE;
+
 /* Sorts values [count] in place and gives the q-quantile, 0 <= q <= 1; 0 for no values. */
 WEIR_API double weir_eval_quantile(double *values, size_t count, double q);
 

@@ -125,18 +125,42 @@ struct weir_tier_spec {
         *effort; /* openai, anthropic: how much to reason, in the provider's words; "" to leave it to the provider */
 };
 
-enum weir_gate_accept { WEIR_ACCEPT_CERTIFIED };
+enum weir_gate_accept {
+    WEIR_ACCEPT_CERTIFIED, /* at or above the threshold that the profile's certificate gives */
+    WEIR_ACCEPT_ALL,
+    WEIR_ACCEPT_CHEAPEST, /* where the expected cost of an error is at most that of asking the next tier */
+    WEIR_ACCEPT_THRESHOLD /* at or above `threshold`, or the label's own */
+};
+
+/* What to do with a row whose next tier cannot be reached. */
+enum weir_when_down { WEIR_DOWN_NEXT_TIER, WEIR_DOWN_ABSTAIN, WEIR_DOWN_QUEUE };
+
+/* A number that belongs to a label; one of the two fields is used. */
+struct weir_label_number {
+    const char *label;
+    double probability; /* 0..1 */
+    int64_t usd_e6;     /* micro-dollars */
+};
 
 struct weir_gate {
     enum weir_gate_accept accept;
+    double threshold; /* WEIR_ACCEPT_THRESHOLD: 0..1, for labels without one of their own */
+    size_t n_thresholds;
+    const struct weir_label_number *thresholds;
     double max_error;  /* above 0, below 1 */
     double confidence; /* above 0, below 1 */
     bool per_class;
     size_t n_never_escalate, n_always_escalate;
     const char *const *never_escalate; /* label names, each of some question of the task */
     const char *const *always_escalate;
-    double check_share; /* 0..1 */
+    int64_t error_cost_usd_e6; /* WEIR_ACCEPT_CHEAPEST: of answering a label wrongly that has no cost of its own */
+    size_t n_error_costs;
+    const struct weir_label_number *error_costs;
+    double escalated_error; /* 0..1: how often the next tier is expected to be wrong */
+    double check_share;     /* 0..1 */
     uint32_t max_local_tokens;
+    const char *route; /* name of the route question whose labels may send a row straight to a tier; "" for none */
+    enum weir_when_down when_down;
 };
 
 enum weir_when_exhausted { WEIR_EXHAUSTED_ABSTAIN, WEIR_EXHAUSTED_QUEUE };
@@ -144,6 +168,7 @@ enum weir_when_exhausted { WEIR_EXHAUSTED_ABSTAIN, WEIR_EXHAUSTED_QUEUE };
 struct weir_budget {
     int64_t usd_e6_per_day; /* micro-dollars */
     int64_t usd_e6_per_run;
+    int64_t usd_e6_per_task; /* over all runs of this task's file; INT64_MAX for no such limit */
     enum weir_when_exhausted when_exhausted;
 };
 

@@ -40,9 +40,12 @@ static void set_defaults(struct weir_task *task)
                                     .max_error = 0.05,
                                     .confidence = 0.95,
                                     .check_share = 0.02,
+                                    .route = "",
                                     .max_local_tokens = 4000};
-    task->budget = (struct weir_budget){
-        .usd_e6_per_day = 5000000, .usd_e6_per_run = 1000000, .when_exhausted = WEIR_EXHAUSTED_ABSTAIN};
+    task->budget = (struct weir_budget){.usd_e6_per_day = 5000000,
+                                        .usd_e6_per_run = 1000000,
+                                        .usd_e6_per_task = INT64_MAX,
+                                        .when_exhausted = WEIR_EXHAUSTED_ABSTAIN};
     task->privacy = (struct weir_privacy){.egress = WEIR_EGRESS_REDACTED, .redact = WEIR_REDACT_ALL};
 }
 

@@ -100,6 +100,9 @@ const yaml_node_t *task_node_value(struct task_reader *r, const yaml_node_t *map
 /* The whole document into r->task, checked. */
 enum weir_status task_read_root(struct task_reader *r) WEIR_MUST_USE;
 
+/* The gate into r->task; questions and tiers stand there already. */
+enum weir_status task_read_gate(struct task_reader *r, const yaml_node_t *node) WEIR_MUST_USE;
+
 /* One entry of `tiers`, with its defaults. */
 enum weir_status task_read_tier(struct task_reader *r, const yaml_node_t *node, size_t index,
                                 struct weir_tier_spec *out) WEIR_MUST_USE;

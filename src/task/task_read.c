@@ -1,4 +1,4 @@
-/* The keys of a task file outside its questions and each tier: task, tiers, gate, budget, privacy. Defaults are set in task.c. */
+/* The keys of a task file outside its questions, tiers and gate: task, budget, privacy. Defaults are set in task.c. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +8,6 @@
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-static const char *const ACCEPT_WORDS[] = {"certified", NULL};
 static const char *const EXHAUSTED_WORDS[] = {"abstain", "queue", NULL};
 static const char *const EGRESS_WORDS[] = {"never", "redacted", "allow", NULL};
 static const char *const REDACT_WORDS[] = {"email", "phone", "card", "iban", "ip", "url_credentials", NULL};
@@ -42,78 +41,12 @@ static enum weir_status read_tiers(struct task_reader *r, const yaml_node_t *nod
     return WEIR_OK;
 }
 
-static bool is_label(const struct weir_task *task, const char *name)
-{
-    for (size_t q = 0; q < task->n_questions; q++)
-        for (size_t i = 0; i < task->questions[q].n_labels; i++)
-            if (strcmp(task->questions[q].labels[i].name, name) == 0) return true;
-    return false;
-}
-
-/* A list of label names, each of some question. */
-static enum weir_status read_label_names(struct task_reader *r, const yaml_node_t *node, const char *key,
-                                         const char *const **out, size_t *n_out)
-{
-    if (!node) return WEIR_OK;
-    if (node->type != YAML_SEQUENCE_NODE)
-        return task_fail(r, node, WEIR_ERR_FORMAT, "`%s` must be a list of labels, not %s", key, task_node_kind(node));
-    size_t count = task_node_items(node);
-    const char **names = task_alloc(r->task, count, sizeof *names);
-    if (!names) return error_nomem(r->error, key);
-    for (size_t i = 0; i < count; i++) {
-        const yaml_node_t *item = task_node_item(r, node, i);
-        enum weir_status status = task_read_name(r, item, key, &names[i]);
-        if (status) return status;
-        if (!is_label(r->task, names[i]))
-            return task_fail(r, item, WEIR_ERR_FORMAT, "`%s`: no question has a label `%s`", key, names[i]);
-    }
-    *out = names;
-    *n_out = count;
-    return WEIR_OK;
-}
-
-struct gate_fields {
-    struct weir_gate gate;
-    const yaml_node_t *never, *always;
-};
-
-static enum weir_status read_gate(struct task_reader *r, const yaml_node_t *node)
-{
-    static const struct task_key keys[] = {
-        {"accept", TASK_WORD, offsetof(struct gate_fields, gate.accept), ACCEPT_WORDS},
-        {"max_error", TASK_FRACTION, offsetof(struct gate_fields, gate.max_error), NULL},
-        {"confidence", TASK_FRACTION, offsetof(struct gate_fields, gate.confidence), NULL},
-        {"per_class", TASK_BOOL, offsetof(struct gate_fields, gate.per_class), NULL},
-        {"never_escalate", TASK_NODE, offsetof(struct gate_fields, never), NULL},
-        {"always_escalate", TASK_NODE, offsetof(struct gate_fields, always), NULL},
-        {"check_share", TASK_SHARE, offsetof(struct gate_fields, gate.check_share), NULL},
-        {"max_local_tokens", TASK_COUNT, offsetof(struct gate_fields, gate.max_local_tokens), NULL}};
-    struct gate_fields fields = {.gate = r->task->gate};
-    struct weir_gate *gate = &fields.gate;
-    enum weir_status status = task_read_mapping(r, node, "gate", keys, COUNT(keys), &fields);
-    if (!status)
-        status = read_label_names(r, fields.never, "never_escalate", &gate->never_escalate, &gate->n_never_escalate);
-    if (!status)
-        status =
-            read_label_names(r, fields.always, "always_escalate", &gate->always_escalate, &gate->n_always_escalate);
-    if (status) return status;
-    for (size_t i = 0; i < gate->n_never_escalate; i++) {
-        for (size_t j = 0; j < gate->n_always_escalate; j++) {
-            if (strcmp(gate->never_escalate[i], gate->always_escalate[j]) == 0)
-                return task_fail(r, fields.always, WEIR_ERR_FORMAT,
-                                 "label `%s` stands in both never_escalate and always_escalate",
-                                 gate->never_escalate[i]);
-        }
-    }
-    r->task->gate = *gate;
-    return WEIR_OK;
-}
-
 static enum weir_status read_budget(struct task_reader *r, const yaml_node_t *node)
 {
     static const struct task_key keys[] = {
         {"usd_per_day", TASK_USD, offsetof(struct weir_budget, usd_e6_per_day), NULL},
         {"usd_per_run", TASK_USD, offsetof(struct weir_budget, usd_e6_per_run), NULL},
+        {"usd_per_task", TASK_USD, offsetof(struct weir_budget, usd_e6_per_task), NULL},
         {"when_exhausted", TASK_WORD, offsetof(struct weir_budget, when_exhausted), EXHAUSTED_WORDS}};
     return task_read_mapping(r, node, "budget", keys, COUNT(keys), &r->task->budget);
 }
@@ -213,7 +146,7 @@ enum weir_status task_read_root(struct task_reader *r)
     if (f.instructions) r->task->instructions = f.instructions;
     status = read_any_questions(r, root, &f);
     if (!status && f.tiers) status = read_tiers(r, f.tiers);
-    if (!status && f.gate) status = read_gate(r, f.gate);
+    if (!status && f.gate) status = task_read_gate(r, f.gate);
     if (!status && f.budget) status = read_budget(r, f.budget);
     if (!status && f.privacy) status = read_privacy(r, f.privacy);
     return status;

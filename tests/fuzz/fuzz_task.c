@@ -37,6 +37,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     for (size_t i = 0; i < weir_task_question_count(task); i++) check_question(weir_task_question(task, i));
     for (size_t i = 0; i < weir_task_tier_count(task); i++) check(*weir_task_tier(task, i)->model != 0);
     check(weir_task_budget(task)->usd_e6_per_day >= 0 && weir_task_budget(task)->usd_e6_per_run >= 0);
+    const struct weir_gate *gate = weir_task_gate(task);
+    for (size_t i = 0; i < gate->n_thresholds; i++)
+        check(*gate->thresholds[i].label && gate->thresholds[i].probability >= 0);
+    for (size_t i = 0; i < gate->n_error_costs; i++) check(gate->error_costs[i].usd_e6 >= 0);
+    check((gate->accept == WEIR_ACCEPT_CHEAPEST) == (gate->n_error_costs || gate->error_cost_usd_e6));
     weir_task_close(&task);
     return 0;
 }

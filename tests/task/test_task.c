@@ -21,6 +21,9 @@ static struct weir_task *open_good(const char *text)
 }
 
 #define CHOICE "task: t\ninstructions: Sort.\ntype: choice\n"
+#define ROUTED                                                                           \
+    "task: t\ninstructions: Sort.\nquestions:\n  what: {type: choice, labels: [a, b]}\n" \
+    "  where:\n    {type: route, labels: {easy: {description: e, to: y}, hard: {to: x, description: h}}}\n"
 
 /* The example of the design, whole. */
 static const char EXAMPLE[] =
@@ -94,6 +97,34 @@ static void example_is_kept_whole(void **state)
     weir_task_close(NULL);
 }
 
+static void gate_keeps_numbers_of_labels(void **state)
+{
+    (void)state;
+    struct weir_task *task = open_good(CHOICE "labels: [a, b]\n"
+                                              "gate: {accept: 0.8, thresholds: {b: 0.9, a: 0}, when_down: queue}\n"
+                                              "budget: {usd_per_task: 12.5}\n");
+    const struct weir_gate *gate = weir_task_gate(task);
+    assert_int_equal(gate->accept, WEIR_ACCEPT_THRESHOLD);
+    assert_true(gate->threshold == 0.8);
+    assert_int_equal(gate->n_thresholds, 2);
+    assert_string_equal(gate->thresholds[0].label, "b");
+    assert_true(gate->thresholds[0].probability == 0.9 && gate->thresholds[1].probability == 0.0);
+    assert_int_equal(gate->when_down, WEIR_DOWN_QUEUE);
+    assert_int_equal(weir_task_budget(task)->usd_e6_per_task, 12500000);
+    weir_task_close(&task);
+    task = open_good(CHOICE "labels: [a, b]\n"
+                            "gate: {accept: cheapest, error_cost_usd: {a: 0.25}, escalated_error: 0.04}\n");
+    gate = weir_task_gate(task);
+    assert_int_equal(gate->accept, WEIR_ACCEPT_CHEAPEST);
+    assert_int_equal(gate->n_error_costs, 1);
+    assert_int_equal(gate->error_costs[0].usd_e6, 250000);
+    assert_true(gate->escalated_error == 0.04);
+    weir_task_close(&task);
+    task = open_good(ROUTED "tiers:\n  - {name: x, kind: gguf, model: m}\ngate: {route: where}\n");
+    assert_string_equal(weir_task_gate(task)->route, "where");
+    weir_task_close(&task);
+}
+
 static void defaults_are_those_of_the_docs(void **state)
 {
     (void)state;
@@ -103,6 +134,11 @@ static void defaults_are_those_of_the_docs(void **state)
     assert_true(gate->max_error == 0.05 && gate->confidence == 0.95 && gate->check_share == 0.02);
     assert_false(gate->per_class);
     assert_int_equal(gate->max_local_tokens, 4000);
+    assert_int_equal(gate->accept, WEIR_ACCEPT_CERTIFIED);
+    assert_int_equal(gate->when_down, WEIR_DOWN_NEXT_TIER);
+    assert_string_equal(gate->route, "");
+    assert_true(gate->n_thresholds == 0 && gate->n_error_costs == 0 && gate->error_cost_usd_e6 == 0);
+    assert_true(weir_task_budget(task)->usd_e6_per_task == INT64_MAX);
     assert_int_equal(weir_task_budget(task)->usd_e6_per_day, 5000000);
     assert_int_equal(weir_task_budget(task)->usd_e6_per_run, 1000000);
     assert_int_equal(weir_task_budget(task)->when_exhausted, WEIR_EXHAUSTED_ABSTAIN);
@@ -206,8 +242,9 @@ static const struct bad BAD[] = {
      "t.yaml:7:5: unknown key `lables` in question `category` (expected type, instructions, labels, levels, "
      "none_of_these, multi, scoring, rotations, schema, lenient, max_tokens, too_long, template)"},
     {CHOICE AB "gate: {max_eror: 1}\n",
-     "t.yaml:5:8: unknown key `max_eror` in gate (expected accept, max_error, confidence, per_class, never_escalate, "
-     "always_escalate, check_share, max_local_tokens)"},
+     "t.yaml:5:8: unknown key `max_eror` in gate (expected accept, thresholds, max_error, confidence, per_class, "
+     "never_escalate, always_escalate, error_cost_usd, escalated_error, check_share, max_local_tokens, route, "
+     "when_down)"},
     {CHOICE "labels:\n  a: x\n  b: y\n  a: z\n", "t.yaml:7:3: label `a` stands twice in question `t`"},
     {CHOICE "labels: [a, b, a]\n", "t.yaml:4:16: label `a` stands twice in question `t`"},
     {CHOICE "labels: [a]\n", "t.yaml:4:9: question `t` has 1 labels, 2 to 255 are allowed"},
@@ -273,6 +310,25 @@ static const struct bad BAD[] = {
     {CHOICE AB "gate: {never_escalate: [c]}\n", "t.yaml:5:25: `never_escalate`: no question has a label `c`"},
     {CHOICE AB "gate: {never_escalate: [a], always_escalate: [a]}\n",
      "t.yaml:5:46: label `a` stands in both never_escalate and always_escalate"},
+    {CHOICE AB "gate: {accept: most}\n", "t.yaml:5:16: `accept` must be one of certified, all, cheapest, not `most`"},
+    {CHOICE AB "gate: {accept: 1.01}\n", "t.yaml:5:16: `accept` must be a number from 0 to 1"},
+    {CHOICE AB "gate: {thresholds: {a: 0.5}}\n",
+     "t.yaml:5:20: `thresholds` need `accept` to be a probability, which holds for the other labels"},
+    {CHOICE AB "gate: {accept: 0.5, thresholds: [a]}\n",
+     "t.yaml:5:33: `thresholds` must be a mapping from labels, not a list"},
+    {CHOICE AB "gate: {accept: 0.5, thresholds: {c: 1}}\n", "t.yaml:5:34: `thresholds`: no question has a label `c`"},
+    {CHOICE AB "gate: {accept: 0.5, thresholds: {a: 1, a: 0}}\n", "t.yaml:5:40: `thresholds`: label `a` stands twice"},
+    {CHOICE AB "gate: {accept: 0.5, thresholds: {a: 2}}\n", "t.yaml:5:37: `thresholds` must be a number from 0 to 1"},
+    {CHOICE AB "gate: {accept: cheapest}\n", "t.yaml:5:16: `accept: cheapest` needs `error_cost_usd`"},
+    {CHOICE AB "gate: {error_cost_usd: 1}\n", "t.yaml:5:24: `error_cost_usd` is used by `accept: cheapest` only"},
+    {CHOICE AB "gate: {accept: cheapest, error_cost_usd: {c: 1}}\n",
+     "t.yaml:5:43: `error_cost_usd`: no question has a label `c`"},
+    {CHOICE AB "gate: {when_down: wait}\n",
+     "t.yaml:5:19: `when_down` must be one of next_tier, abstain, queue, not `wait`"},
+    {CHOICE AB "gate: {route: t}\n", "t.yaml:5:15: `route`: the task has no route question `t`"},
+    {"task: t\ninstructions: x\ntype: route\nlabels: {a: {to: x}, b: {to: y}}\ngate: {route: t}\n",
+     "t.yaml:5:15: `route`: `t` is the task's only question; nothing is left to ask"},
+    {ROUTED "gate: {route: where}\n", "t.yaml:7:15: `route`: no label of `where` goes `to` a tier of the task"},
     {CHOICE AB "budget: {usd_per_day: 0.0000001}\n",
      "t.yaml:5:23: `usd_per_day` must be an amount in dollars below 10^10 with at most six decimals, such as 5.00"},
     {CHOICE AB "budget: {usd_per_day: -1}\n",
@@ -394,6 +450,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(example_is_kept_whole),
+        cmocka_unit_test(gate_keeps_numbers_of_labels),
         cmocka_unit_test(defaults_are_those_of_the_docs),
         cmocka_unit_test(top_level_question_has_the_tasks_name),
         cmocka_unit_test(every_type_is_read),
