@@ -26,7 +26,7 @@ struct command {
 extern const struct command command_inspect, command_tokenize, command_template, command_logits, command_bench,
     command_classify, command_tune, command_report, command_decide, command_generate, command_chat, command_certify,
     command_eval, command_models, command_pull, command_verify;
-extern const struct command command_constrain, command_ledger, command_feedback;
+extern const struct command command_constrain, command_run, command_ledger, command_feedback;
 
 /* Prints "weir: TEXT" and returns the exit status that belongs to error->status. */
 int cli_fail(const struct weir_error *error);

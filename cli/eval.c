@@ -11,18 +11,24 @@
 #include "eval_calibration.h"
 #include "eval_multi.h"
 #include "eval_report.h"
+#include "eval_tiers.h"
 #include "labelled.h"
 #include "output.h"
 #include "parts.h"
 #include "prior.h"
 #include "progress.h"
 #include "source.h"
+#include "tiers.h"
 
 enum {
     KEY_JSON = 512,
     KEY_QUESTION,
     KEY_ZERO_SHOT,
     KEY_REQUIRE,
+    KEY_LOCAL,
+    KEY_VOLUME,
+    KEY_LEDGER,
+    KEY_PRICES,
     KEY_CALIBRATION,
     KEY_ROTATIONS,
     KEY_PRIOR,
@@ -40,8 +46,14 @@ static const struct argp_option options[] = {
      "Fail unless the measure M is at least X (also >, <=, <): accuracy, accuracy_low, macro_f1, micro_f1 (multi), "
      "ece, nll, brier, "
      "difference, "
-     "difference_low, coverage (at 5 % error), rows_per_s, p50_ms, p99_ms. May be given several times",
+     "difference_low, coverage (at 5 % error), rows_per_s, p50_ms, p99_ms; across tiers also cascade_accuracy, "
+     "cascade_accuracy_low, "
+     "cascade_difference_low (to the frontier), cascade_usd_per_1000. May be given several times",
      0},
+    {"local", KEY_LOCAL, 0, 0, "Measure the local tier alone: nothing is sent", 0},
+    {"volume", KEY_VOLUME, "N", 0, "Rows a day: cost a day, and what the task's usd_per_day reaches", 0},
+    {"ledger", KEY_LEDGER, "FILE", 0, "Ledger (default: $XDG_STATE_HOME/weir/ledger.db)", 0},
+    {"prices", KEY_PRICES, "F.json", 0, "Price table (default: the one built in)", 0},
     {"calibration", KEY_CALIBRATION, 0, 0,
      "Also measure every step of calibration on these rows: orders of the labels, label priors and, with a profile, "
      "the "
@@ -58,6 +70,8 @@ static const struct argp_option options[] = {
 struct arguments {
     struct source source;
     struct parts_request request;
+    struct tiers_request tiers;
+    long volume; /* rows a day; 0: not given */
     const char *json, *question, *prior;
     size_t rotations; /* 0: the library's default */
     bool shows_calibration;
@@ -111,6 +125,19 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_JSON:
         args->json = text;
         return 0;
+    case KEY_LOCAL:
+        args->tiers.is_local_only = true;
+        return 0;
+    case KEY_VOLUME:
+        if (!cli_number(text, 1, LONG_MAX, &args->volume))
+            argp_error(state, "'%s' is not a number of rows a day", text);
+        return 0;
+    case KEY_LEDGER:
+        args->tiers.ledger = text;
+        return 0;
+    case KEY_PRICES:
+        args->tiers.prices = text;
+        return 0;
     case KEY_REQUIRE:
         require_option(state, text, args);
         return 0;
@@ -160,6 +187,8 @@ static const struct argp parser = {
 struct run {
     const struct arguments *args;
     struct parts parts;
+    struct tiers tiers;
+    struct eval_tiers sides; /* is_measured false: the task has no paid tier, or they were not to be asked */
     const struct weir_question *question;
     size_t question_index;
     enum weir_head_kind head; /* in use; WEIR_HEAD_KINDS: zero-shot */
@@ -173,7 +202,8 @@ struct run {
 static int open_run(struct run *run)
 {
     int status = labelled_read(&run->rows, &run->args->source);
-    if (!status) status = parts_open(&run->parts, &run->args->request);
+    if (!status)
+        status = tiers_open(&run->tiers, &run->parts, &run->args->request, &run->args->tiers, &run->args->source);
     if (!status) status = parts_question(&run->parts, run->args->question, &run->question_index);
     if (status) return status;
     run->question = weir_task_question(run->parts.task, run->question_index);
@@ -198,6 +228,7 @@ static int open_run(struct run *run)
 static void close_run(struct run *run)
 {
     weir_classifier_close(&run->classifier);
+    tiers_close(&run->tiers);
     labelled_free(&run->rows);
     answers_free(&run->local);
     answers_free(&run->floor);
@@ -274,6 +305,24 @@ static int answer(struct run *run)
     if (status || !run->result.has_floor) return status;
     if (weir_classifier_use_head(run->classifier, WEIR_HEAD_NGRAM, &error)) return cli_fail(&error);
     return answer_all(run, &run->floor, "eval, n-grams", &ignored);
+}
+
+/* The paid tiers, where the task has them. */
+static int ask_tiers(struct run *run)
+{
+    if (run->args->tiers.is_local_only || !tiers_have_paid(run->parts.task)) return CLI_DONE;
+    if (weir_task_question_count(run->parts.task) > 1 || run->question->multi)
+        return cli_say(
+            CLI_REFUSED,
+            "a task with several questions, or with `multi`, is not measured across tiers yet; --local measures "
+            "its local tier");
+    struct eval_tiers_request request = {.rows = &run->rows,
+                                         .local = &run->local,
+                                         .question = run->question,
+                                         .volume = (double)run->args->volume,
+                                         .is_quiet = run->args->is_quiet};
+    run->result.tiers = &run->sides;
+    return eval_tiers_measure(&run->sides, &run->tiers, &request);
 }
 
 static struct weir_eval_rows rows_of(const struct run *run, const struct answers *answers)
@@ -366,21 +415,16 @@ static int write_json(const struct run *run)
     int status = output_open(&out, run->args->json);
     if (status) return status;
     json_t *object = eval_json(&run->result);
+    if (object && run->sides.is_measured) eval_tiers_json(&run->sides, object);
     if (object && run->args->shows_calibration)
         (void)json_object_set_new(object, "calibration", calibration_json(&run->steps));
-    bool good = object && json_dumpf(object, out.file, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) == 0;
-    json_decref(object);
-    if (!good && !ferror(out.file)) {
-        output_discard(&out);
-        return cli_nomem();
-    }
-    (void)fputc('\n', out.file);
-    return output_commit(&out);
+    return output_json(&out, object);
 }
 
 static int print_tables(const struct run *run)
 {
     int status = eval_print(&run->result);
+    if (!status && run->sides.is_measured) status = eval_tiers_print(&run->sides);
     return status || !run->args->shows_calibration ? status : calibration_print(&run->steps);
 }
 
@@ -400,11 +444,14 @@ static int report(const struct run *run)
 
 static int run_eval(int argc, char **argv)
 {
-    struct arguments args = {.source = source_default(), .request = {.engine = weir_engine_options_default()}};
+    struct arguments args = {.source = source_default(),
+                             .request = {.engine = weir_engine_options_default()},
+                             .tiers = {.is_measuring = true, .mode = WEIR_RUN_REOPEN}};
     if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     struct run run = {.args = &args};
     int status = open_run(&run);
     if (!status) status = answer(&run);
+    if (!status) status = ask_tiers(&run);
     if (!status) status = measure(&run);
     if (!status) status = report(&run);
     close_run(&run);

@@ -1,10 +1,12 @@
 #include "eval_report.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
+#include "eval_tiers.h"
 #include "table.h"
 
 enum { CELL = 64, CONFUSIONS = 10 };
@@ -242,11 +244,12 @@ struct measure {
     double value;
 };
 
-enum { MEASURES = 13 };
+enum { MEASURES = 17 };
 
 static void measures_of(const struct eval_result *r, struct measure measures[MEASURES])
 {
     const struct weir_eval_summary *s = &r->local.summary;
+    const struct eval_tiers *t = r->tiers;
     const struct measure all[MEASURES] = {
         {"accuracy", s->accuracy},
         {"accuracy_low", s->accuracy_low},
@@ -261,6 +264,10 @@ static void measures_of(const struct eval_result *r, struct measure measures[MEA
         {"rows_per_s", r->seconds > 0 ? (double)s->rows / r->seconds : 0},
         {"p50_ms", r->p50_ms},
         {"p99_ms", r->p99_ms},
+        {"cascade_accuracy", t ? t->cascade.summary.accuracy : (double)NAN},
+        {"cascade_accuracy_low", t ? t->cascade.summary.accuracy_low : (double)NAN},
+        {"cascade_difference_low", t ? t->to_frontier.low : (double)NAN},
+        {"cascade_usd_per_1000", t ? (double)t->cascade.cost_usd_e6 / 1e3 / (double)t->rows : (double)NAN},
     };
     memcpy(measures, all, sizeof all);
 }

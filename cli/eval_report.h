@@ -12,6 +12,8 @@
 enum { EVAL_COVERAGES = 4 };
 extern const double eval_max_errors[EVAL_COVERAGES]; /* 1, 2, 5 and 10 % */
 
+struct eval_tiers;
+
 /* One way to answer the rows. With `multi` accuracy and coverage are of the whole set of labels, the other measures of the labels one by one. */
 struct eval_way {
     const char *name; /* of its line */
@@ -35,6 +37,7 @@ struct eval_result {
     double seconds, p50_ms, p99_ms;
     const char *cpu_level;
     unsigned threads;
+    const struct eval_tiers *tiers; /* NULL: the paid tiers were not asked */
 };
 
 /* Complains; returns enum cli_exit. */

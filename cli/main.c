@@ -13,10 +13,10 @@
 #include "output.h"
 
 static const struct command *const commands[] = {
-    &command_decide,   &command_classify,  &command_tune,   &command_certify,  &command_eval,
-    &command_report,   &command_generate,  &command_chat,   &command_inspect,  &command_tokenize,
-    &command_template, &command_logits,    &command_bench,  &command_models,   &command_pull,
-    &command_verify,   &command_constrain, &command_ledger, &command_feedback,
+    &command_run,      &command_decide,   &command_classify,  &command_tune,   &command_certify,
+    &command_eval,     &command_report,   &command_generate,  &command_chat,   &command_inspect,
+    &command_tokenize, &command_template, &command_logits,    &command_bench,  &command_models,
+    &command_pull,     &command_verify,   &command_constrain, &command_ledger, &command_feedback,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

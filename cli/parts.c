@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "models.h"
+#include "weir/cascade.h"
 
 static const struct weir_tier_spec *local_tier(const struct weir_task *task)
 {
@@ -61,6 +62,16 @@ static int profile_check(const struct parts *parts)
     return cli_fail_at(parts->profile_path, &error);
 }
 
+/* A task that must not leave this host, and has no tier on a server of this host either, gets no socket from here on. */
+static int sandbox(const struct weir_task *task)
+{
+    struct weir_error error = {0};
+    if (weir_task_privacy(task)->egress != WEIR_EGRESS_NEVER) return CLI_DONE;
+    for (size_t i = 0; i < weir_task_tier_count(task); i++)
+        if (weir_task_tier(task, i)->kind != WEIR_TIER_GGUF) return CLI_DONE;
+    return weir_sandbox_deny_sockets(&error) ? cli_fail(&error) : CLI_DONE;
+}
+
 int parts_open(struct parts *parts, const struct parts_request *request)
 {
     *parts = (struct parts){.tier = "local"};
@@ -68,7 +79,9 @@ int parts_open(struct parts *parts, const struct parts_request *request)
     if (weir_task_open(request->task, &parts->task, &error)) return cli_fail(&error);
     const struct weir_tier_spec *tier = local_tier(parts->task);
     if (tier) parts->tier = tier->name;
-    int status = profile_open(parts, request, tier);
+    int status = sandbox(parts->task);
+    if (status || request->no_engine) return status;
+    status = profile_open(parts, request, tier);
     if (!status) status = engine_open(parts, request, tier);
     return status ? status : profile_check(parts);
 }

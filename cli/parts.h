@@ -22,6 +22,7 @@ struct parts_request {
     const char *model;                 /* path or name; NULL: the tier's */
     const char *profile;               /* path; NULL: the tier's, if it names one */
     bool no_profile;                   /* leave profiles alone */
+    bool no_engine;                    /* open the task alone */
     struct weir_engine_options engine; /* start from weir_engine_options_default */
 };
 

@@ -92,10 +92,18 @@ static void words(const struct progress *progress, size_t done, char *out, size_
         (void)snprintf(out + used, size - used, ", %.0f min left", ceil(left / 60));
 }
 
+/* The counts, and the note behind them. */
+static void all_words(const struct progress *progress, size_t done, char *out, size_t size)
+{
+    words(progress, done, out, size);
+    size_t used = strlen(out);
+    if (progress->note[0]) (void)snprintf(out + used, size - used, "; %s", progress->note);
+}
+
 static void bar_draw(struct progress *progress, size_t done)
 {
     char text[LINE_BYTES], bar[BAR_CELLS_MAX + 1] = "";
-    words(progress, done, text, sizeof text);
+    all_words(progress, done, text, sizeof text);
     int columns = columns_of_terminal() - 1;
     int room = columns - (int)strlen(progress->stage) - (int)strlen(text) - 5;
     int cells = progress->total && room >= 8 ? (room < BAR_CELLS_MAX ? room : BAR_CELLS_MAX) : 0;
@@ -126,7 +134,7 @@ void progress_update(struct progress *progress, size_t done)
         return;
     }
     char text[LINE_BYTES];
-    words(progress, done, text, sizeof text);
+    all_words(progress, done, text, sizeof text);
     (void)fprintf(stderr, "weir: %s: %s\n", progress->stage, text);
 }
 

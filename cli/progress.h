@@ -11,6 +11,7 @@
 struct progress {
     const char *unit; /* "rows"; not owned. NULL: bytes, shown as kB, MB, GB */
     char stage[64];
+    char note[96]; /* shown behind the counts; "": nothing */
     bool is_quiet, is_terminal, has_colour;
     bool is_drawn;        /* a bar is on the screen */
     size_t total;         /* 0: not known */

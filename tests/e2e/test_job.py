@@ -247,7 +247,7 @@ class Refusals(Job):
     def test_what_does_not_matter(self):
         self.tune()
         expected = self.answers("-p", self.profile, self.path("in.jsonl", jsonl(self.test[:5])))
-        task = self.path("same.yaml", "# a comment\n" + TASK + "privacy: {egress: never}\n")
+        task = self.path("same.yaml", "# a comment\n" + TASK + "privacy: {store_bodies: true}\n")
         found = self.answers("-p", self.profile, self.folder / "in.jsonl", task=task)
         self.assertEqual(without_time(found), without_time(expected))
 
