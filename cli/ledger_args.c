@@ -97,18 +97,11 @@ void ledger_args_free(struct ledger_args *args)
     *args = (struct ledger_args){0};
 }
 
-static int find_path(const struct ledger_args *args, char **path)
-{
-    *path = args->path ? strdup(args->path) : ledger_path_default();
-    if (*path) return CLI_DONE;
-    return cli_say(CLI_FAILED, "no place for the ledger: neither --ledger nor XDG_STATE_HOME nor HOME tells one");
-}
-
 int ledger_open_reader(const struct ledger_args *args, struct weir_ledger_reader **reader)
 {
     struct weir_error error = {0};
     char *path = NULL;
-    int status = find_path(args, &path);
+    int status = ledger_path(args->path, &path);
     if (!status && weir_ledger_reader_open(path, reader, &error)) status = cli_fail(&error);
     free(path);
     return status;
@@ -121,7 +114,7 @@ int ledger_open_writer(const struct ledger_args *args, struct weir_ledger **ledg
     char *path = NULL;
     int status = ledger_open_reader(args, &reader); /* it exists, and is one */
     weir_ledger_reader_close(&reader);
-    if (!status) status = find_path(args, &path);
+    if (!status) status = ledger_path(args->path, &path);
     if (!status && weir_ledger_open(path, NULL, ledger, &error)) status = cli_fail(&error);
     free(path);
     return status;

@@ -117,9 +117,9 @@ static int open_paid(struct tiers *tiers, const char *prices)
 static int open_ledger(struct tiers *tiers, const struct tiers_request *options)
 {
     struct weir_error error = {0};
-    char *path = options->ledger ? strdup(options->ledger) : ledger_path_default();
-    if (!path) return cli_say(CLI_USAGE, "no place for the ledger: neither --ledger nor XDG_STATE_HOME nor HOME");
-    int status = weir_ledger_open(path, NULL, &tiers->ledger, &error) ? cli_fail_at(path, &error) : CLI_DONE;
+    char *path = NULL;
+    int status = ledger_path(options->ledger, &path);
+    if (!status && weir_ledger_open(path, NULL, &tiers->ledger, &error)) status = cli_fail_at(path, &error);
     free(path);
     if (status) return status;
     struct weir_run_options run = weir_run_options_default(tiers->parts->task);

@@ -9,7 +9,7 @@
 #include "weir/cascade.h"
 
 struct tiers_request {
-    const char *ledger; /* path; NULL: ledger_path_default */
+    const char *ledger; /* path; NULL: the usual place, ledger_path.h */
     const char *prices; /* path; NULL: the table built in */
     bool is_dry;        /* no ledger */
     bool is_measuring;  /* for eval: no decider; the ledger's run does not depend on the local model */
