@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "ledger/quantile.h"
 #include "ledger/schema.h"
 
 static enum weir_status status_of(int code)
@@ -56,6 +57,7 @@ static enum weir_status prepare_reader(struct db *db, struct weir_error *error)
     int code = sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (code) return db_error(db, code, error);
     enum weir_status status = db_exec(db, "PRAGMA query_only=ON; PRAGMA wal_autocheckpoint=0", error);
+    if (!status) status = quantile_register(db, error);
     return status ? status : schema_check(db, error);
 }
 

@@ -31,23 +31,21 @@ enum { REPORT_BYTES_MAX = 64 << 20 };
     "AND e.is_final) AS frontier, d.latency_ms AS latency "                                                         \
     "FROM " JOINED "JOIN decisions AS d ON d.row = rows.id AND d.is_final " WANTED ")"
 
-/* Quantiles are nearest-rank (docs/eval.md): the value at rank ceil(q * n). */
-#define GROUPED                                                                                                     \
-    ", n AS (SELECT *, row_number() OVER (PARTITION BY name, question ORDER BY latency IS NULL, latency) AS rank, " \
-    "count(latency) OVER (PARTITION BY name, question) AS n FROM r), "                                              \
-    "g AS (SELECT name, question, json_object('name', name, 'question', question, 'rows', count(*), "               \
-    "'local', sum(outcome = 'answered' AND NOT is_escalated), "                                                     \
-    "'escalated', sum(outcome = 'answered' AND is_escalated), 'abstained', sum(outcome = 'abstained'), "            \
-    "'queued', sum(outcome = 'queued'), 'errors', sum(outcome = 'error'), 'cost_usd_e6', sum(cost), "               \
-    "'estimated_rows', count(frontier), 'frontier_only_cost_usd_e6', sum(frontier), "                               \
-    "'saved_usd_e6', sum(frontier - cost), 'p50_ms', max(iif(rank = (n * 50 + 99) / 100, latency, NULL)), "         \
-    "'p99_ms', max(iif(rank = (n * 99 + 99) / 100, latency, NULL))) AS line FROM n GROUP BY name, question) "       \
-    "SELECT json_group_array(json(line)) FROM (SELECT line FROM g ORDER BY question, name)"
+/* Quantiles are nearest-rank (quantile.h). shown: the name as it is printed. */
+#define GROUPED(shown)                                                                                                 \
+    "SELECT json_group_array(json(line)) FROM (SELECT json_object('name', " shown ", 'question', question, "           \
+    "'rows', count(*), 'local', sum(outcome = 'answered' AND NOT is_escalated), "                                      \
+    "'escalated', sum(outcome = 'answered' AND is_escalated), 'abstained', sum(outcome = 'abstained'), "               \
+    "'queued', sum(outcome = 'queued'), 'errors', sum(outcome = 'error'), 'cost_usd_e6', sum(cost), "                  \
+    "'estimated_rows', count(frontier), 'frontier_only_cost_usd_e6', sum(frontier), "                                  \
+    "'saved_usd_e6', sum(frontier - cost), 'p50_ms', quantile(latency, 50), 'p99_ms', quantile(latency, 99)) AS line " \
+    "FROM r GROUP BY name, question ORDER BY question, name)"
 
-static const char report_total[] = ROWS_BY("NULL") GROUPED;
-static const char report_days[] = ROWS_BY("strftime('%Y-%m-%d', rows.time_ms / 1000, 'unixepoch')") GROUPED;
-static const char report_tiers[] = ROWS_BY("rows.tier") GROUPED;
-static const char report_classes[] = DECISIONS_BY_CLASS GROUPED;
+static const char report_total[] = ROWS_BY("NULL") GROUPED("NULL");
+static const char report_days[] =
+    ROWS_BY("rows.time_ms / 86400000") GROUPED("strftime('%Y-%m-%d', name * 86400, 'unixepoch')");
+static const char report_tiers[] = ROWS_BY("rows.tier") GROUPED("name");
+static const char report_classes[] = DECISIONS_BY_CLASS GROUPED("name");
 
 /* ---- money --------------------------------------------------------------------------------------------------------- */
 
