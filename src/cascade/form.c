@@ -199,25 +199,65 @@ enum weir_status form_user(const struct form *form, const char *text, size_t siz
 
 enum { SCHEMA_BYTES_MAX = 1 << 20, SCHEMA_DEPTH_MAX = 64 };
 
-static bool is_closed_object(const json_t *schema)
+static bool is_one_of(const char *word, const char *const *words)
 {
-    const json_t *properties = json_object_get(schema, "properties"), *required = json_object_get(schema, "required");
-    if (!json_is_false(json_object_get(schema, "additionalProperties"))) return false;
-    return json_object_size(properties) == json_array_size(required);
+    while (*words && strcmp(*words, word) != 0) words++;
+    return *words;
 }
 
-static bool is_closed(const json_t *schema, unsigned depth)
+/* What the structured outputs of OpenAI and Anthropic both take ("Structured outputs", "Supported schemas" and "JSON Schema limitations"). */
+static bool is_strict_keyword(const char *key, const json_t *value)
 {
-    const char *type = json_string_value(json_object_get(schema, "type")), *key;
-    const json_t *value;
+    static const char *const keywords[] = {
+        "type",  "properties", "required",    "additionalProperties", "items", "enum", "const",
+        "anyOf", "$defs",      "definitions", "description",          "title", NULL};
+    static const char *const formats[] = {"date-time", "time", "date", "duration", "email",
+                                          "hostname",  "ipv4", "ipv6", "uuid",     NULL};
+    if (strcmp(key, "format") == 0) return json_is_string(value) && is_one_of(json_string_value(value), formats);
+    if (strcmp(key, "$ref") == 0) return json_is_string(value) && json_string_value(value)[0] == '#';
+    return is_one_of(key, keywords);
+}
+
+static bool is_strict_object(const json_t *schema)
+{
+    const json_t *properties = json_object_get(schema, "properties"), *required = json_object_get(schema, "required");
+    const char *type = json_string_value(json_object_get(schema, "type"));
+    if (!properties && !(type && strcmp(type, "object") == 0)) return true; /* no object at all */
+    return json_is_false(json_object_get(schema, "additionalProperties")) &&
+           json_object_size(properties) == json_array_size(required);
+}
+
+static bool is_strict(const json_t *schema, unsigned depth);
+
+/* Of a list, or of the members of an object; of nothing. */
+static bool are_strict(const json_t *schemas, unsigned depth)
+{
+    const char *key;
+    json_t *one;
     size_t i;
-    if (depth > SCHEMA_DEPTH_MAX) return false;
-    if (type && strcmp(type, "object") == 0 && !is_closed_object(schema)) return false;
-    if (json_is_array(schema)) {
-        json_array_foreach(schema, i, value) if (!is_closed(value, depth + 1)) return false;
-    }
-    json_object_foreach((json_t *)(uintptr_t)schema, key, value) if (!is_closed(value, depth + 1)) return false;
+    json_array_foreach(schemas, i, one) if (!is_strict(one, depth)) return false;
+    json_object_foreach((json_t *)(uintptr_t)schemas, key, one) if (!is_strict(one, depth)) return false;
     return true;
+}
+
+static bool is_strict(const json_t *schema, unsigned depth)
+{
+    const char *key;
+    json_t *value;
+    if (depth > SCHEMA_DEPTH_MAX || !json_is_object(schema) || !is_strict_object(schema)) return false;
+    json_object_foreach((json_t *)(uintptr_t)schema, key, value) if (!is_strict_keyword(key, value)) return false;
+    const json_t *items = json_object_get(schema, "items");
+    return (!items || is_strict(items, depth + 1)) && are_strict(json_object_get(schema, "properties"), depth + 1) &&
+           are_strict(json_object_get(schema, "anyOf"), depth + 1) &&
+           are_strict(json_object_get(schema, "$defs"), depth + 1) &&
+           are_strict(json_object_get(schema, "definitions"), depth + 1);
+}
+
+/* The whole must be an object, not one of several. */
+static bool is_strict_root(const json_t *schema)
+{
+    const char *type = json_string_value(json_object_get(schema, "type"));
+    return type && strcmp(type, "object") == 0 && !json_object_get(schema, "anyOf") && is_strict(schema, 0);
 }
 
 static enum weir_status schema_compile(struct form_schema *schema, const char *path, bool is_lenient,
@@ -231,7 +271,7 @@ static enum weir_status schema_compile(struct form_schema *schema, const char *p
         return error_set(error, WEIR_ERR_FORMAT, "%s:%d:%d: not a JSON Schema that is an object: %s", path, where.line,
                          where.column, where.text);
     (void)json_object_del(schema->json, "$schema"); /* absent is as good */
-    schema->is_closed = is_closed(schema->json, 0);
+    schema->is_strict = is_strict_root(schema->json);
     enum weir_status status =
         weir_constraint_open(schema->text, schema->size, NULL, &options, &schema->constraint, error);
     return status ? error_prefix(error, status, "%s", path) : WEIR_OK;

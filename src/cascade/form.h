@@ -23,7 +23,7 @@ struct form_schema {
     size_t size;
     struct json_t *json;                /* owned; without $schema */
     struct weir_constraint *constraint; /* owned; of bytes */
-    bool is_closed; /* every object names all its members as required and forbids others: what strict outputs ask for */
+    bool is_strict; /* within what structured outputs take: all members required and no others, no bounds or patterns */
 };
 
 struct form {

@@ -8,7 +8,7 @@
 
 static bool is_tool(const struct form *form)
 {
-    return form->kind == FORM_EXTRACT && !form->schema->is_closed;
+    return form->kind == FORM_EXTRACT && !form->schema->is_strict;
 }
 
 static bool set_shape(json_t *body, const struct form *form)

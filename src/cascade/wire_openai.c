@@ -19,7 +19,7 @@ static json_t *messages(const char *system, const struct strbuf *user, const str
 static json_t *response_format(const struct form *form)
 {
     json_t *shape = form_shape(form);
-    bool is_strict = form->kind == FORM_LABELS || form->schema->is_closed;
+    bool is_strict = form->kind == FORM_LABELS || form->schema->is_strict;
     if (!shape) return NULL;
     return json_pack("{s:s, s:{s:s, s:b, s:o}}", "type", "json_schema", "json_schema", "name", "answer", "strict",
                      (int)is_strict, "schema", shape);

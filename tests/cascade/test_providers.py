@@ -110,7 +110,8 @@ class Answers(ProviderTest):
     def test_extract_is_checked_against_its_schema(self):
         frontier = self.start()
         schema = {"type": "object", "properties": {"name": {"type": "string"}, "amount": {"type": "number", "minimum": 3}}, "required": ["name"]}
-        closed = {**schema, "required": ["name", "amount"], "additionalProperties": False}
+        closed = {"type": "object", "properties": {"name": {"type": "string"}, "list": {"type": "array", "items": {"$ref": "#/$defs/day"}}},
+                  "required": ["name", "list"], "additionalProperties": False, "$defs": {"day": {"type": "string", "format": "date"}}}
         task = "task: t\ninstructions: Read out the fields.\ntype: extract\nschema: s.json\n"
         for shape in (schema, closed):
             (self.folder / "s.json").write_text(json.dumps(shape))
@@ -125,6 +126,25 @@ class Answers(ProviderTest):
         frontier.set_faults("wrong_shape")
         self.assertEqual(self.ask(task + self.tier(frontier.url), ["anything"])[0]["outcome"], "wrong_shape")
         self.refused(task + self.tier(frontier.url, "decisions"), "question t is of type extract, which this kind of tier cannot answer")
+
+    def test_strict_outputs_are_asked_for_only_where_providers_take_the_schema(self):
+        frontier = self.start()
+        task = "task: t\ninstructions: Read out the fields.\ntype: extract\nschema: s.json\n" + self.tier(frontier.url)
+        string, closed = {"type": "string"}, {"additionalProperties": False}
+        def thing(of, **more):
+            return {"type": "object", "properties": {"a": of}, "required": ["a"], **closed, **more}
+        cases = [(thing(string), True), (thing({"type": ["string", "null"]}), True), (thing({"enum": [1, "x"]}), True),
+                 (thing(thing(string)), True), (thing({"anyOf": [string, {"type": "null"}]}), True), (thing(string, title="T"), True),
+                 (thing({"type": "string", "minLength": 1}), False), (thing({"type": "string", "format": "uri"}), False),
+                 (thing({"type": "object", "properties": {"b": string}}), False), (thing({"type": "array", "minItems": 2}), False),
+                 (thing(string, required=[]), False), (thing({"anyOf": [{"type": "integer", "minimum": 1}, string]}), False),
+                 (thing({"$ref": "#/$defs/x"}, **{"$defs": {"x": {"type": "string", "pattern": "^a$"}}}), False),
+                 ({"anyOf": [thing(string)]}, False), (thing({"type": "string", "default": "x"}), False)]
+        for schema, is_strict in cases:
+            (self.folder / "s.json").write_text(json.dumps(schema))
+            self.ask(task, ["x"])
+            body = json.loads(frontier.get("/_log")[-1]["body"])
+            self.assertEqual(body["response_format"]["json_schema"]["strict"], is_strict, schema)
 
     def test_a_schema_that_cannot_be_enforced_is_refused_unless_the_task_is_lenient(self):
         frontier = self.start()
