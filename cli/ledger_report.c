@@ -198,6 +198,12 @@ static void print_notes(const json_t *report)
     const json_t *calls = json_object_get(report, "calls"), *today = json_object_get(report, "today");
     char cost[CELL], reserved[CELL], date[32];
     int64_t lost = sum_of(calls, "lost", "calls"), over = sum_of(calls, NULL, "over");
+    int64_t open = sum_of(calls, "open", "calls");
+    if (open)
+        (void)printf("%" PRId64
+                     " calls are in flight, or their process was killed (the next one that writes then books them as "
+                     "spent): %s reserved.\n",
+                     open, ledger_usd(sum_of(calls, "open", "reserved_usd_e6"), cost, sizeof cost));
     if (lost)
         (void)printf("%" PRId64 " calls were in flight when their process was killed and are booked as spent: %s.\n",
                      lost, ledger_usd(sum_of(calls, "lost", "cost_usd_e6"), cost, sizeof cost));

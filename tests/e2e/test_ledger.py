@@ -46,6 +46,7 @@ class Ledger(ProgramTest):
         self.ledger("retention", "--rows", "0")
 
     def test_report(self):
+        self.assertIn(b"1 calls are in flight, or their process was killed", self.ledger("report").stdout)
         self.recover()
         text = self.ledger("report").stdout.decode()
         for part in ("2026-11-23", "CLASS", "TIER", "SAVED", "keeper: a", "sort: b", "frontier", "local", "$0.001000", "10.0 ms", "810.0 ms",
