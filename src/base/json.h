@@ -45,7 +45,7 @@ struct json_value *json_member(const struct json_value *object, const char *key)
 struct json_value *json_member_text(const struct json_value *object, struct json_text key);
 
 /* As the values of JSON: numbers by their value, whatever the spelling, objects whatever the order. */
-bool json_equal(const struct json_value *a, const struct json_value *b);
+bool json_same(const struct json_value *a, const struct json_value *b);
 
 bool json_text_equal(struct json_text a, struct json_text b);
 bool json_text_is(struct json_text a, const char *b);

@@ -97,7 +97,7 @@ static bool numbers_equal(struct json_text a, struct json_text b)
 static bool arrays_equal(const struct json_value *a, const struct json_value *b)
 {
     for (a = a->first, b = b->first; a && b; a = a->next, b = b->next)
-        if (!json_equal(a, b)) return false;
+        if (!json_same(a, b)) return false;
     return true;
 }
 
@@ -105,12 +105,12 @@ static bool objects_equal(const struct json_value *a, const struct json_value *b
 {
     for (const struct json_value *m = a->first; m; m = m->next) {
         const struct json_value *other = json_member_text(b, m->key);
-        if (!other || !json_equal(m, other)) return false;
+        if (!other || !json_same(m, other)) return false;
     }
     return true;
 }
 
-bool json_equal(const struct json_value *a, const struct json_value *b)
+bool json_same(const struct json_value *a, const struct json_value *b)
 {
     if (a->kind != b->kind || a->count != b->count) return false;
     switch (a->kind) {

@@ -47,7 +47,7 @@ static bool is_null(const struct json_value *value)
 /* Left out is null. */
 static bool is_same(const struct json_value *a, const struct json_value *b)
 {
-    return is_null(a) || is_null(b) ? is_null(a) && is_null(b) : json_equal(a, b);
+    return is_null(a) || is_null(b) ? is_null(a) && is_null(b) : json_same(a, b);
 }
 
 static enum weir_status check_names(const struct extract_plan *plan, const struct json_value *right, size_t number,
@@ -98,7 +98,7 @@ static enum weir_status note_row(struct extract_answers *a, const struct extract
         if (plan->n_fields)
             note_fields(a, row, right, found);
         else
-            a->is_right[whole] = json_equal(right, found);
+            a->is_right[whole] = json_same(right, found);
         a->rows++;
     }
     arena_free(&arena);
