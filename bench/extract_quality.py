@@ -64,7 +64,7 @@ def ask(weir, model, work, name, schema, instructions, rows):
     """The answers of weir decide, in order, and the seconds it took with the model loaded."""
     (work / f"{name}.schema.json").write_text(json.dumps(schema))
     task = work / f"{name}.yaml"
-    task.write_text(f"task: {name}\ninstructions: {json.dumps(instructions)}\ntype: extract\nschema: {name}.schema.json\n")
+    task.write_text(f"task: {name}\ninstructions: {json.dumps(instructions)}\ntype: extract\nschema: {name}.schema.json\nmax_tokens: 1000\n")
     source = work / f"{name}.jsonl"
     source.write_text("".join(json.dumps({"id": row["id"], "text": row["text"]}) + "\n" for row in rows))
     start = time.monotonic()

@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "engine_args.h"
 #include "eval_calibration.h"
+#include "eval_extract.h"
 #include "eval_multi.h"
 #include "eval_report.h"
 #include "eval_tiers.h"
@@ -208,6 +209,7 @@ static int open_run(struct run *run)
     if (status) return status;
     run->question = weir_task_question(run->parts.task, run->question_index);
     struct weir_error error = {0};
+    if (run->question->type == WEIR_QUESTION_EXTRACT) return CLI_DONE;
     if (!run->question->n_labels)
         return cli_say(CLI_REFUSED, "question '%s' has no labels to measure", run->question->name);
     if (weir_classifier_open(run->parts.engine, run->parts.task, run->parts.profile, &run->classifier, &error))
@@ -442,6 +444,15 @@ static int report(const struct run *run)
     return status;
 }
 
+static int measure_extraction(const struct run *run)
+{
+    if (run->args->n_requirements || run->args->shows_calibration || run->args->prior)
+        return cli_say(CLI_REFUSED,
+                       "question '%s' is of type extract: --require, --calibration and --prior are for labels",
+                       run->question->name);
+    return eval_extract(&run->parts, run->question_index, &run->rows.rows, run->args->json, run->args->is_quiet);
+}
+
 static int run_eval(int argc, char **argv)
 {
     struct arguments args = {.source = source_default(),
@@ -450,6 +461,11 @@ static int run_eval(int argc, char **argv)
     if (!cli_parse(&parser, argc, argv, &args)) return CLI_FAILED;
     struct run run = {.args = &args};
     int status = open_run(&run);
+    if (!status && run.question->type == WEIR_QUESTION_EXTRACT) {
+        status = measure_extraction(&run);
+        close_run(&run);
+        return status;
+    }
     if (!status) status = answer(&run);
     if (!status) status = ask_tiers(&run);
     if (!status) status = measure(&run);

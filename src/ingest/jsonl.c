@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "ingest/ingest_internal.h"
+#include "ingest/member.h"
 
 /* A string or an integer as text; `digits` holds an integer's. False, *out untouched, for any other type. */
 static bool scalar_text(const json_t *value, char digits[32], struct weir_string *out)
@@ -43,22 +45,30 @@ static enum weir_status take_list(struct weir_input *input, const json_t *list)
     return WEIR_OK;
 }
 
-/* An object as JSON, numbers with 15 digits: the right value of an extraction. Fails only without memory. */
-static enum weir_status take_object(struct weir_input *input, const json_t *object)
+/* An object as it was written: the right value of an extraction. Fails only without memory. */
+static enum weir_status take_object(struct weir_input *input, struct weir_string line)
 {
+    struct weir_string source = {NULL, 0};
+    struct weir_error error = {0};
+    enum weir_status status = member_source(line, input->label_field, &source, &error);
+    if (status == WEIR_ERR_NOMEM) return status;
+    if (status) {
+        row_fail(input, status, "line %zu: %s", input->row.line, error.text);
+        return WEIR_OK;
+    }
     free(input->object_label);
-    input->object_label = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    input->object_label = mem_text(source.data, source.size);
     if (!input->object_label) return WEIR_ERR_NOMEM;
-    input->row.label = (struct weir_string){input->object_label, strlen(input->object_label)};
+    input->row.label = (struct weir_string){input->object_label, source.size};
     return WEIR_OK;
 }
 
-static enum weir_status take_label(struct weir_input *input)
+static enum weir_status take_label(struct weir_input *input, struct weir_string line)
 {
     struct weir_row *row = &input->row;
     const json_t *label = json_object_get(input->object, input->label_field);
     if (json_is_array(label)) return take_list(input, label);
-    if (json_is_object(label)) return take_object(input, label);
+    if (json_is_object(label)) return take_object(input, line);
     if (label && !json_is_null(label) && !scalar_text(label, input->integer_label, &row->label))
         row_fail(input, WEIR_ERR_FORMAT,
                  "line %zu: \"%s\" is neither a string, an integer, a list of strings nor an object", row->line,
@@ -67,7 +77,7 @@ static enum weir_status take_label(struct weir_input *input)
 }
 
 /* The members of input->object into the row. The id comes first, so that a failure below still carries it. */
-static enum weir_status row_from_object(struct weir_input *input)
+static enum weir_status row_from_object(struct weir_input *input, struct weir_string line)
 {
     struct weir_row *row = &input->row;
     const json_t *id = json_object_get(input->object, input->id_field);
@@ -82,7 +92,7 @@ static enum weir_status row_from_object(struct weir_input *input)
                  text ? "is not a string" : "is missing");
         return WEIR_OK;
     }
-    enum weir_status status = take_label(input);
+    enum weir_status status = take_label(input, line);
     if (!status && !row->status) row->text = (struct weir_string){json_string_value(text), json_string_length(text)};
     return status;
 }
@@ -100,7 +110,7 @@ static enum weir_status row_from_line(struct weir_input *input, const char *data
         row_fail(input, WEIR_ERR_FORMAT, "line %zu, column %d: %s", number, problem.column, problem.text);
     else if (!json_is_object(input->object))
         row_fail(input, WEIR_ERR_FORMAT, "line %zu: not a JSON object", number);
-    else if (row_from_object(input))
+    else if (row_from_object(input, (struct weir_string){data, size}))
         return error_nomem(error, "the labels of a row");
     return WEIR_OK;
 }

@@ -105,6 +105,26 @@ class Extract(ProgramTest):
         self.assertIn(b"row 1: the schema has no field `nothing`",
                       self.weir("tune", "-q", "-t", task, "-m", MODEL, "-o", profile, bad, status=REFUSED).stderr)
 
+    def test_eval(self):
+        answers = self.decide(SCHEMA, HOSTILE)
+        task = self.folder / "t.yaml"
+        def evaluate(values, *words, status=0):
+            rows = self.path("gold.jsonl", "".join(json.dumps({"text": text, "label": value}) + "\n" for text, value in zip(HOSTILE, values)))
+            return self.weir("eval", "-q", "-t", task, "-m", MODEL, *words, rows, status=status)
+        own = [answer["value"] for answer in answers]
+        perfect = json.loads(evaluate(own, "--json", "-").stdout)
+        self.assertEqual((perfect["rows"], perfect["errors"], perfect["micro_f1"], perfect["accuracy"]), (len(HOSTILE), 0, 1, 1))
+        self.assertEqual(list(perfect["fields"]), list(SCHEMA["properties"]))
+        wrong = json.loads(evaluate([{"who": "nobody at all"}] * len(HOSTILE), "--json", "-").stdout)
+        given = sum(value is not None for answer in own for value in answer.values())
+        self.assertEqual((wrong["micro_f1"], wrong["fields"]["who"]["accuracy"], wrong["recall"]), (0, 0, 0))
+        half = json.loads(evaluate([value if i else {} for i, value in enumerate(own)], "--json", "-").stdout)
+        hit = given - sum(value is not None for value in own[0].values())
+        self.assertAlmostEqual(half["micro_f1"], 2 * hit / (given + hit))
+        self.assertIn("(whole)", evaluate(own).stdout.decode())
+        self.assertIn(b"no field 'zz'", evaluate([{"zz": 1}], status=REFUSED).stderr)
+        self.assertIn(b"--require", evaluate(own, "--require", "accuracy>=0.5", status=REFUSED).stderr)
+
     def test_an_answer_that_does_not_end(self):
         endless = {"type": "object", "properties": {"s": {"type": "string", "minLength": 100}}, "required": ["s"]}
         (answer,) = self.decide(endless, ["a"], keys="max_tokens: 30\n", status=ROW_ERRORS)

@@ -49,7 +49,7 @@ static const struct input_case jsonl_cases[] = {
     {"bad-label.jsonl", "{\"id\":\"a\",\"text\":\"t\",\"label\":true}", 0, "1 a !ERR_FORMAT\n"},
     {"object-label.jsonl",
      "{\"id\":\"a\",\"text\":\"t\",\"label\":{\"x\": 1, \"y\": 1.1}}\n{\"id\":\"b\",\"text\":\"t\",\"label\":{}}", 0,
-     "1 a [t] {\"x\":1,\"y\":1.1}\n2 b [t] {}\n"},
+     "1 a [t] {\"x\": 1, \"y\": 1.1}\n2 b [t] {}\n"},
     {"list.jsonl",
      "{\"text\":\"t\",\"label\":[\"x\",\"y z\"]}\n{\"text\":\"t\",\"label\":[]}\n{\"text\":\"t\",\"label\":\"x\"}\n", 0,
      "1 line:1 [t] list x\ny z\n\n2 line:2 [t] list \n3 line:3 [t] x\n"},
