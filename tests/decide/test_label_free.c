@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "check.h"
 #include "decide/scorers.h"
 #include "model/tiny_engine.h"
@@ -160,6 +161,36 @@ static void orders_are_rotations(void **state)
     }
 }
 
+/* After each failure nothing is left behind (the sanitizers look) and the engine works on. */
+static void allocations_may_fail(void **state)
+{
+    (void)state;
+    struct weir_engine *engine = tiny_engine(&tiny_models[0], 1, 0);
+    struct weir_task *task = open_task("task: t\ninstructions: x\ntype: yesno\n");
+    struct weir_classifier *classifier = NULL;
+    const struct weir_string row = {"a", 1};
+    const struct weir_label_free_options options = {.rotations = 1};
+    enum weir_status status = WEIR_ERR_NOMEM, prior = WEIR_ERR_NOMEM;
+    struct weir_error error = {0};
+    check_status(weir_classifier_open(engine, task, NULL, &classifier, &error), WEIR_OK, &error);
+    for (size_t n = 1; status || prior; n += n < 100 ? 1 : n / 4) {
+        struct weir_label_free *lf = NULL;
+        assert_true(n < 10000000);
+        mem_fail_after(n);
+        status = weir_label_free_open(engine, weir_task_question(task, 0), &row, 1, &options, &lf, &error);
+        mem_fail_after(0);
+        if (status) check_status(status, WEIR_ERR_NOMEM, &error);
+        mem_fail_after(n);
+        prior = weir_classifier_set_prior(classifier, &row, 1, &error);
+        mem_fail_after(0);
+        if (prior) check_status(prior, WEIR_ERR_NOMEM, &error);
+        weir_label_free_close(&lf);
+    }
+    weir_classifier_close(&classifier);
+    weir_task_close(&task);
+    weir_engine_close(&engine);
+}
+
 static void bad_requests_are_refused(void **state)
 {
     (void)state;
@@ -188,6 +219,7 @@ int main(void)
         cmocka_unit_test(own_prior_is_the_mean_answer),
         cmocka_unit_test(reversed_is_a_task_with_its_labels_backwards),
         cmocka_unit_test(orders_are_rotations),
+        cmocka_unit_test(allocations_may_fail),
         cmocka_unit_test(bad_requests_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -428,6 +428,11 @@ static void allocations_may_fail_anywhere(void **state)
     struct rows *rows = rows_open(24, random_seed());
     struct weir_tune_options options = options_of(2, 1, 1);
     enum weir_status status = WEIR_ERR_NOMEM;
+    for (size_t i = 0; i < 24; i++) { /* a question with one label a row, and one with any number */
+        rows->labels[i][2] = 0;
+        rows->sets[i][SET_OFFSET + i % 2] = 1;
+    }
+    rows->rows.sets = &rows->sets[0][0];
     for (size_t n = 1; status; n += n < 200 ? 1 : n / 3) {
         struct weir_profile *profile = NULL;
         struct weir_error error = {0};
