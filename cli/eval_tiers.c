@@ -71,13 +71,14 @@ static void show_progress(void *context, const struct weir_cascade_totals *total
 static int write_rows(const struct labelled *rows, char **text, size_t *size)
 {
     FILE *out = open_memstream(text, size);
-    bool good = out != NULL;
+    if (!out) return cli_nomem();
+    bool good = true;
     for (size_t i = 0; good && i < rows->count; i++) {
         json_t *object = json_pack("{s:s, s:o}", "id", "eval", "text", text_json(rows->texts[i]));
         good = json_dumpf(object, out, JSON_COMPACT) == 0 && fputc('\n', out) != EOF;
         json_decref(object);
     }
-    if (out && fclose(out) != 0) good = false;
+    if (fclose(out) != 0) good = false;
     return good ? CLI_DONE : cli_nomem();
 }
 

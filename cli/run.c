@@ -63,7 +63,7 @@ static void check(struct argp_state *state, const struct arguments *args)
         argp_error(state, "--plan reads its input twice: name a file");
 }
 
-static error_t parse_run(int key, char *text, struct arguments *args)
+static error_t parse_run(int key, const char *text, struct arguments *args)
 {
     switch (key) {
     case KEY_SUMMARY:

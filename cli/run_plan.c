@@ -35,7 +35,8 @@ static int read_sample(struct plan *plan, const struct source *source)
     const struct weir_row *row = NULL;
     size_t total = plan->rows, index = 0;
     FILE *out = open_memstream(&plan->sample, &plan->sample_size);
-    int status = out ? source_open(source, &input) : cli_nomem();
+    if (!out) return cli_nomem();
+    int status = source_open(source, &input);
     while (!status) {
         if (weir_input_next(input, &row, &error)) status = cli_fail(&error);
         if (status || !row) break;
@@ -45,7 +46,7 @@ static int read_sample(struct plan *plan, const struct source *source)
         if (!add_to_sample(out, row)) status = cli_nomem();
         plan->sampled++;
     }
-    if (out && fclose(out) != 0 && !status) status = cli_nomem();
+    if (fclose(out) != 0 && !status) status = cli_nomem();
     weir_input_close(&input);
     return status;
 }

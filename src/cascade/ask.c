@@ -9,7 +9,8 @@
 
 /* What a call is estimated to read and write: prompts of these providers hold about four bytes a token, answers to questions
  * with labels are a few tokens of JSON. Corrected by what the calls made so far did cost. */
-enum { BYTES_PER_TOKEN = 4, LABEL_ANSWER_TOKENS = 24, CALLS_AHEAD = 2 };
+enum { LABEL_ANSWER_TOKENS = 24, CALLS_AHEAD = 2 };
+static const double bytes_per_token = 4;
 
 enum weir_status cascade_ask_tier_open(struct weir_cascade *c, size_t index, struct weir_error *error)
 {
@@ -70,7 +71,7 @@ int64_t cascade_ask_estimate(const struct weir_cascade *c, size_t index, int64_t
     double output = (double)rates->output, input = (double)rates->input;
     double most = output * (double)tier->spec->max_tokens * (double)tier->n_requests;
     double bytes = input > 0 ? ((double)cost_max * 1e6 - most) / input : 0;
-    double usd_e6 = ((bytes > 0 ? bytes : 0) / BYTES_PER_TOKEN * input + answer_tokens(c, tier) * output) / 1e6;
+    double usd_e6 = ((bytes > 0 ? bytes : 0) / bytes_per_token * input + answer_tokens(c, tier) * output) / 1e6;
     if (tier->estimated_usd_e6 > 0) usd_e6 *= tier->actual_usd_e6 / tier->estimated_usd_e6;
     return usd_e6 < (double)cost_max ? (int64_t)usd_e6 + 1 : cost_max;
 }
