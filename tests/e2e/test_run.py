@@ -4,7 +4,7 @@ import json
 import os
 import random
 import signal
-import sqlite3
+import resource
 import subprocess
 import sys
 import time
@@ -93,9 +93,8 @@ class Cascade(ProgramTest):
         return len(log if isinstance(log, list) else log["requests"])
 
     def money(self):
-        """What the ledger has booked and still holds, in micro-dollars: it is asked as an operator would."""
-        with sqlite3.connect(f"file:{self.ledger}?mode=ro", uri=True) as file:
-            self.assertEqual(file.execute("PRAGMA integrity_check").fetchone(), ("ok",))
+        """The ledger is whole, and all its money adds up."""
+        self.assertEqual(self.weir("ledger", "check", "--ledger", self.ledger).stdout, b"good\n")
 
     def local_answers(self):
         done = self.weir("classify", "-q", "-t", self.bare, "-m", self.model, "-p", self.profile, self.source)
@@ -314,6 +313,87 @@ class Run(Cascade):
         self.write_task(privacy="egress: never")
         self.answers()
         self.assertIn("no sandbox is claimed", self.complaints)
+
+    def test_never_gets_no_socket(self):
+        self.path("never.yaml", TASK + "gate: {accept: all}\nprivacy: {egress: never}\n")
+        for command in ("run", "classify"):
+            words = [WEIR, command, "-q", "-t", self.folder / "never.yaml", "-m", self.model, "-p", self.profile, "-"]
+            words += ["--ledger", self.ledger] if command == "run" else []
+            process = subprocess.Popen(list(map(str, words)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            mode = "0"
+            for _ in range(500):  # until it has read its task
+                text = Path(f"/proc/{process.pid}/status").read_text()
+                mode = text.partition("Seccomp:")[2].split()[0]
+                if mode != "0" or process.poll() is not None:
+                    break
+                time.sleep(0.01)
+            out, complaint = process.communicate(jsonl(self.made[:3]).encode(), timeout=60)
+            if process.returncode == REFUSED:
+                self.assertIn(b"built without libseccomp", complaint)
+                continue
+            self.assertEqual((process.returncode, mode), (DONE, "2"), complaint)  # 2: a filter is on, proc_pid_status(5)
+            self.assertEqual(len(out.splitlines()), 3)
+
+    def test_every_kind_of_tier_answers(self):
+        self.start("--accuracy", 1)
+        self.source = self.path("few.jsonl", jsonl(self.made[:20]))
+        for kind, base in (("openai", "/v1"), ("anthropic", ""), ("decisions", "/v1"), ("systemone", "")):
+            with self.subTest(kind=kind):
+                self.write_task()
+                text = self.task.read_text().replace("kind: openai", f"kind: {kind}").replace("/v1'", f"{base}'")
+                if kind in ("decisions", "systemone"):
+                    text = text.replace("max_tokens: 64, ", "")
+                self.path("t.yaml", text)
+                found = self.answers()
+                sent = [(a, row) for a, row in zip(found, self.made) if "escalated" in a]
+                self.assertGreater(len(sent), 0)
+                for answer, row in sent:
+                    self.assertEqual((answer["value"], answer["accepted"]), (row["label"], True), answer)
+
+    def test_three_tiers(self):
+        """What the second tier is not sure of, or cannot answer, goes to the third."""
+        self.start("--accuracy", 1)
+        self.write_task()
+        third = f"  - {{name: third, kind: anthropic, model: m3, url: '{self.frontier.url}', key: {{env: RUN_KEY}}, price: {{input: 1, output: 1}}}}\n"
+        text = self.task.read_text().replace("gate:", third + "gate:").replace("max_tokens: 64", "max_tokens: 64, logprobs: true")
+        self.path("t.yaml", text.replace(f"accept: {self.threshold!r}", "accept: 0.93"))
+        found = self.answers()
+        tiers = {a["tier"] for a in found}
+        self.assertEqual(tiers, {"local", "frontier", "third"})
+        for answer in found:
+            self.assertTrue(answer["accepted"])
+            if answer["tier"] == "third":
+                self.assertEqual(answer["attempts"], 2)
+            if answer["tier"] == "frontier":
+                self.assertGreaterEqual(answer["probability"], 0.93)
+        self.money()
+
+    def test_a_full_disk_is_told_and_mended(self):
+        self.start()
+        self.source = self.path("many.jsonl", jsonl(rows(200, 7)))
+        self.write_task()
+
+        def small_files():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writes beyond it fail instead, as on a full disk
+            resource.setrlimit(resource.RLIMIT_FSIZE, (200000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+        done = subprocess.run([WEIR, *map(str, self.words())], preexec_fn=small_files, capture_output=True, timeout=100,
+                              env=os.environ | {"RUN_KEY": running.KEY})
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.stderr, rb"^weir: .")
+        self.assertFalse(self.out.exists())
+        found, summary = self.summary()
+        self.assertEqual(len(found), 200)
+        self.assertLessEqual(summary["cost_usd_e6"], summary["budget_usd_e6"])
+        self.money()
+
+    def test_a_ledger_that_cannot_be_written(self):
+        self.start()
+        self.write_task()
+        self.ledger = self.folder
+        done = self.weir(*self.words(), status=1, RUN_KEY=running.KEY)
+        self.assertIn(str(self.folder).encode(), done.stderr)
+        self.assertEqual(self.calls(), 0)
 
     def test_certified_needs_a_certificate_that_fits(self):
         self.write_task(gate="accept: certified")
