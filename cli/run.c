@@ -285,6 +285,12 @@ static void tell_totals(const struct run *run, const struct weir_cascade_totals 
     (void)cli_say(0, "%zu rows: %zu local, %zu escalated, %zu abstained, %zu errors; $%.6f of $%.6f for this run",
                   t->rows, t->local, t->escalated, t->abstained, t->errors, (double)t->cost_usd_e6 / 1e6,
                   (double)run_budget(run) / 1e6);
+    if (t->unaffordable)
+        (void)cli_say(
+            0,
+            "the budget went to rows where asking was worth %.3f or more (the expected gain in accuracy); %zu "
+            "others were left out",
+            t->least_worth, t->unaffordable);
     if (t->queued) (void)cli_say(0, "%zu of the abstained rows are queued: run again to try them", t->queued);
     if (run->args->tiers.is_dry)
         (void)cli_say(0, "dry run: nothing was sent; calls would cost $%.6f, at most $%.6f",

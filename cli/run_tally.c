@@ -84,12 +84,13 @@ json_t *run_tally_summary(const struct run_tally *tally, const struct weir_casca
                   (json_int_t)t->local, "escalated", (json_int_t)t->escalated, "abstained", (json_int_t)t->abstained,
                   "errors", (json_int_t)t->errors, "cost_usd_e6", (json_int_t)t->cost_usd_e6, "budget_usd_e6",
                   (json_int_t)budget_usd_e6, "frontier_only_cost_usd_e6", (json_int_t)t->frontier_usd_e6);
-    json_t *more = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "passed_on",
-                             (json_int_t)t->passed_on, "queued", (json_int_t)t->queued, "checked",
-                             (json_int_t)t->checked, "check_agreed", (json_int_t)t->check_agreed, "resumed",
-                             (json_int_t)t->resumed, "lost_calls", (json_int_t)run->lost.calls, "lost_usd_e6",
-                             (json_int_t)run->lost.usd_e6, "over_calls", (json_int_t)t->over_calls, "over_usd_e6",
-                             (json_int_t)t->over_usd_e6, "run", (json_int_t)run->run, "seconds", seconds);
+    json_t *more =
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "passed_on",
+                  (json_int_t)t->passed_on, "queued", (json_int_t)t->queued, "checked", (json_int_t)t->checked,
+                  "check_agreed", (json_int_t)t->check_agreed, "resumed", (json_int_t)t->resumed, "lost_calls",
+                  (json_int_t)run->lost.calls, "lost_usd_e6", (json_int_t)run->lost.usd_e6, "over_calls",
+                  (json_int_t)t->over_calls, "over_usd_e6", (json_int_t)t->over_usd_e6, "run", (json_int_t)run->run,
+                  "unaffordable", (json_int_t)t->unaffordable, "least_worth", t->least_worth, "seconds", seconds);
     bool good = object && more && json_object_update(object, more) == 0 && add_measures(tally, object);
     json_decref(more);
     if (good) return object;

@@ -56,6 +56,9 @@ struct weir_cascade_totals {
     size_t resumed;                             /* rows taken from the ledger */
     size_t passed_on;                           /* rows that the gate passed on, answered there or not */
     size_t checked, check_agreed;               /* accepted rows that the next tier answered too */
+    size_t unaffordable;                        /* rows passed on for which there was no money */
+    double
+        least_worth; /* of the rows asked for: with unaffordable ones the threshold that the budget bought; 1: none asked */
     size_t over_calls;       /* calls that cost more than was reserved for them; each closes its tier for the run */
     int64_t over_usd_e6;     /* by so much, all together */
     int64_t cost_usd_e6;     /* of all calls of these rows */

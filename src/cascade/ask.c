@@ -209,6 +209,7 @@ static enum weir_status submit(struct weir_cascade *c, const struct candidate *c
     struct step *step = cascade_row_step(row, candidate->tier, WEIR_VERDICT_FAILED, "asked");
     if (!step || cascade_answers_open(c, &step->answers)) return error_nomem(error, "answers of a tier");
     row->state = ROW_ASKED;
+    if (!candidate->is_check && candidate->worth < c->totals.least_worth) c->totals.least_worth = candidate->worth;
     row->is_check = candidate->is_check;
     row->tier = candidate->tier;
     row->outcome = WEIR_OUTCOME_ANSWERED;
@@ -240,6 +241,7 @@ static enum weir_status refuse(struct weir_cascade *c, const struct candidate *c
                                struct weir_error *error)
 {
     bool is_queued = weir_task_budget(c->o.task)->when_exhausted == WEIR_EXHAUSTED_QUEUE;
+    c->totals.unaffordable += !candidate->is_check;
     return end_unasked(c, &c->rows[candidate->row], candidate->is_check,
                        is_queued ? WEIR_ROW_QUEUED : WEIR_ROW_ABSTAINED, refusal_name(refusal), error);
 }

@@ -69,6 +69,7 @@ enum weir_status weir_cascade_open(const struct weir_cascade_options *options, s
     c->o = *options;
     c->questions = weir_task_question_count(options->task);
     c->n_tiers = weir_task_tier_count(options->task);
+    c->totals.least_worth = 1;
     for (size_t q = 0; q < c->questions; q++) c->labels += weir_task_question(options->task, q)->n_labels;
     c->window = options->window ? options->window : CASCADE_WINDOW_DEFAULT;
     c->acceptance =

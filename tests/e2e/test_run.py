@@ -140,6 +140,15 @@ class Run(Cascade):
         self.answers("--new")
         self.assertEqual(self.calls(), 2 * calls)
 
+    def test_text_and_csv(self):
+        self.start()
+        self.write_task()
+        expected = [(a["value"], a["tier"]) for a in self.answers()]
+        text = self.path("in.txt", "".join(row["text"] + "\n" for row in self.made))
+        self.assertEqual([(a["value"], a["tier"]) for a in self.answers(source=text)], expected)
+        csv = self.path("in.csv", "id,text\n" + "".join(f"{row['id']},{row['text']}\n" for row in self.made))
+        self.assertEqual([(a["value"], a["tier"]) for a in self.answers(source=csv)], expected)
+
     def test_more_rows_join(self):
         self.start()
         self.write_task()
@@ -165,9 +174,12 @@ class Run(Cascade):
         self.assertEqual(summary["escalated"] + summary["abstained"], len(wanted))
         left_out = [a for a in found if not a["accepted"]]
         self.assertTrue(left_out)
-        self.assertEqual({a["reason"] for a in left_out}, {"abstained_budget_run"})
-        # The local probability of what was bought is not known from its line; classify tells it.
         local = {a["id"]: a["probability"] for a in self.local_answers()}
+        wanted_locally = [{"probability": local[a["id"]]} for a in wanted]
+        self.assertEqual({a["reason"] for a in left_out}, {"abstained_budget_run"})
+        self.assertEqual(summary["unaffordable"], len(left_out))
+        self.assertGreaterEqual(summary["least_worth"], 1 - max(a["probability"] for a in wanted_locally) - 1e-9)
+        # The local probability of what was bought is not known from its line; classify tells it.
         bought = [local[a["id"]] for a in found if a["accepted"] and "escalated" in a]
         self.assertLessEqual(max(bought), min(a["probability"] for a in left_out) + 0.05)
 
