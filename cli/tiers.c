@@ -119,7 +119,7 @@ static int open_ledger(struct tiers *tiers, const struct tiers_request *options)
     struct weir_error error = {0};
     char *path = NULL;
     int status = ledger_path(options->ledger, &path);
-    if (!status && weir_ledger_open(path, NULL, &tiers->ledger, &error)) status = cli_fail_at(path, &error);
+    if (!status && weir_ledger_open(path, NULL, &tiers->ledger, &error)) status = cli_fail(&error);
     free(path);
     if (status) return status;
     struct weir_run_options run = weir_run_options_default(tiers->parts->task);
