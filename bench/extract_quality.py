@@ -10,7 +10,8 @@ DIR holds restaurant8k/ and snips/ with train.jsonl and test.jsonl (`id`, `text`
               one schema an intent, its fields only; the intent is given
   F1          micro-averaged over fields: a value counts when it is the gold value, character by character; null is no value.
               95 % intervals: bootstrap over rows, 2,000 resamples, fixed seed
-  shape       answers that jsonschema (Draft 2020-12) accepts under the schema, of all rows; rows without an answer count as not valid
+  shape       answers that jsonschema (Draft 2020-12) accepts under the schema, of those given
+  errors      rows without an answer (not ended within 1,000 tokens): all their values count as missed
   floor       no model: for each field the longest value of the training rows that stands in the text as words
   null        no model: no field at all
 """
@@ -136,27 +137,27 @@ def measure(args, data, name, work):
     plan = tasks(data, name, rows)
     ordered = [row for _, _, _, part in plan for row in part]
     print(f"\n{name}, {len(ordered)} test rows, {sum(len(row['slots']) for row in ordered)} values:\n")
-    line("answered by", "exact-match F1", "precision", "recall", "shape valid", "ECE of fields", "rows/s")
-    line("---", "---", "---", "---", "---", "---", "---")
+    line("answered by", "exact-match F1", "precision", "recall", "shape valid", "errors", "ECE of fields", "rows/s")
+    line(*["---"] * 8)
     for model in args.model:
-        answers, counts, pairs, valid, seconds = [], [], [], 0, 0
+        answers, pairs, valid, given, seconds = [], [], 0, 0, 0
         for task, schema, instructions, part in plan:
             if not part:
                 continue
             done, took = ask(args.weir, model, work, task, schema, instructions, part)
             seconds += took
             checker = jsonschema.Draft202012Validator(schema)
+            given += sum("value" in answer for answer in done)
             valid += sum("value" in answer and checker.is_valid(answer["value"]) for answer in done)
             answers += [found(answer.get("value", {})) for answer in done]
             pairs += [(field["probability"], field["value"] == gold(row).get(key)) for answer, row in zip(done, part)
                       for key, field in answer.get("fields", {}).items()]
-        counts = count(answers, ordered)
-        line(Path(model).stem, *percent(counts), f"{valid} of {len(ordered)}", f"{calibration_error(pairs):.3f}", f"{len(ordered) / seconds:.1f}")
+        line(Path(model).stem, *percent(count(answers, ordered)), f"{valid} of {given}", str(len(ordered) - given), f"{calibration_error(pairs):.3f}", f"{len(ordered) / seconds:.1f}")
     known = dictionary(read_rows(data / name / "train.jsonl"))
     fields = {id(row): schema["properties"] for _, schema, _, part in plan for row in part}
     floor = [{field: text for field in fields[id(row)] if (text := look_up(known.get(field, []), row["text"]))} for row in ordered]
-    line("floor: dictionary of the training rows", *percent(count(floor, ordered)), "–", "–", "–")
-    line("floor: null", *percent(count([{}] * len(ordered), ordered)), "–", "–", "–")
+    line("floor: dictionary of the training rows", *percent(count(floor, ordered)), "–", "–", "–", "–")
+    line("floor: null", *percent(count([{}] * len(ordered), ordered)), "–", "–", "–", "–")
 
 
 def main():

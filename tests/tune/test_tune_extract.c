@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "decide/profile.h"
 #include "model/tiny_engine.h"
 #include "weir/decide.h"
 #include "weir/tune.h"
@@ -154,6 +155,32 @@ static void a_profile_belongs_to_its_schema(void **state)
     weir_profile_close(&profile);
 }
 
+/* Cut after any byte, or with any byte changed, the file is refused or read: never more. */
+static void files_are_not_trusted(void **state)
+{
+    struct fixture *f = *state;
+    struct weir_error error = {0};
+    struct weir_profile *profile = NULL;
+    struct strbuf bytes = STRBUF_MAX(1 << 20);
+    size_t opened = 0;
+    set_values(f, ROWS / 2);
+    check_status(tune(f, &profile, &error), WEIR_OK, &error);
+    check_status(profile_bytes(profile, &bytes, &error), WEIR_OK, &error);
+    weir_profile_close(&profile);
+    for (size_t size = 0; size < bytes.size; size++) {
+        if (weir_profile_open_memory(bytes.data, size, "cut", &profile, &error) == WEIR_OK)
+            fail_msg("opened without its last %zu bytes", bytes.size - size);
+    }
+    for (size_t at = 0; at < bytes.size; at++) {
+        bytes.data[at] = (char)(bytes.data[at] ^ 0x81);
+        opened += weir_profile_open_memory(bytes.data, bytes.size, "changed", &profile, &error) == WEIR_OK;
+        weir_profile_close(&profile);
+        bytes.data[at] = (char)(bytes.data[at] ^ 0x81);
+    }
+    assert_true(opened < bytes.size);
+    strbuf_free(&bytes);
+}
+
 static void what_cannot_be_learned(void **state)
 {
     struct fixture *f = *state;
@@ -204,6 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(probabilities_become_shares),
         cmocka_unit_test(a_profile_belongs_to_its_schema),
+        cmocka_unit_test(files_are_not_trusted),
         cmocka_unit_test(what_cannot_be_learned),
         cmocka_unit_test(out_of_memory),
     };
