@@ -14,8 +14,9 @@ struct bins {
 
 static size_t bin_of(double p)
 {
-    double at = ceil(p * WEIR_EVAL_ECE_BINS) - 1;
-    return at < 0 ? 0 : at < WEIR_EVAL_ECE_BINS ? (size_t)at : WEIR_EVAL_ECE_BINS - 1;
+    const double bins = WEIR_EVAL_ECE_BINS;
+    double at = ceil(p * bins) - 1;
+    return at < 0 ? 0 : at < bins ? (size_t)at : WEIR_EVAL_ECE_BINS - 1;
 }
 
 static double ratio(double part, double whole)
