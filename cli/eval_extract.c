@@ -64,7 +64,7 @@ static void note(struct field_figures *field, const json_t *right, const json_t 
 {
     bool is_there = right && !json_is_null(right), is_given = !json_is_null(found);
     bool is_right = is_there || is_given ? is_there && found && json_equal(right, found) : true;
-    size_t bin = (size_t)(probability * WEIR_EVAL_ECE_BINS);
+    size_t bin = (size_t)(probability * (double)WEIR_EVAL_ECE_BINS);
     if (bin >= WEIR_EVAL_ECE_BINS) bin = WEIR_EVAL_ECE_BINS - 1;
     field->answered++;
     field->bin_said[bin] += probability;

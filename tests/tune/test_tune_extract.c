@@ -126,8 +126,8 @@ static void probabilities_become_shares(void **state)
     check_status(weir_profile_open(path, &again, &error), WEIR_OK, &error);
     (void)unlink(path);
     check_status(decide(f, again, &error), WEIR_OK, &error);
-    double sum = sum_of(f, 2);
-    if (fabs(sum / ROWS - 0.75) > 0.05) fail_msg("mean probability of c: expected about 0.75, found %g", sum / ROWS);
+    double mean = sum_of(f, 2) / (double)ROWS;
+    if (fabs(mean - 0.75) > 0.05) fail_msg("mean probability of c: expected about 0.75, found %g", mean);
     for (size_t i = 0; i < ROWS; i++) {
         assert_string_equal(f->words[i].text, before[i]); /* the answers stay */
         assert_true(f->decisions[i].probability > 0 && f->decisions[i].probability < 1);
