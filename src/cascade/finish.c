@@ -5,7 +5,10 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/strbuf.h"
 #include "cascade/cascade_internal.h"
+#include "cascade/form.h"
+#include "task/prompt.h"
 
 static const char *tier_name(const struct weir_cascade *c, size_t tier)
 {
@@ -79,40 +82,77 @@ static struct weir_cascade_row describe(const struct weir_cascade *c, const stru
     return out;
 }
 
-static void put_decision(const struct weir_cascade *c, const struct step *step, size_t index,
+/* The labels that apply, a line feed between them, as corrections name them (weir/ledger_report.h); no name holds one. NULL without memory. */
+static char *labels_that_apply(const struct weir_question *question, const struct weir_decision *decision)
+{
+    struct strbuf out = STRBUF_MAX(WEIR_TASK_LABELS_MAX * (WEIR_TASK_NAME_BYTES_MAX + 1) + 1);
+    enum weir_status status = strbuf_text(&out, "");
+    for (size_t i = 0; !status && i < question->n_labels; i++)
+        if (decision->probabilities[i] >= 0.5)
+            status = strbuf_printf(&out, "%s%s", out.size ? "\n" : "", question->labels[i].name);
+    if (!status) return out.data;
+    strbuf_free(&out);
+    return NULL;
+}
+
+/* *owned, which the caller frees, keeps what the decision points to. false: no memory. */
+static bool put_decision(const struct weir_cascade *c, const struct step *step, size_t index, char **owned,
                          struct weir_ledger_decision *out)
 {
     const struct weir_question *question = weir_task_question(c->o.task, index);
     const struct weir_decision *decision = step->answers.is_set ? &step->answers.decisions[index] : NULL;
     bool has_answer = decision && !decision->status;
     bool is_first = index == 0;
+    const char *value = NULL;
+    if (has_answer && question->multi) {
+        value = *owned = labels_that_apply(question, decision);
+        if (!value) return false;
+    } else if (has_answer && decision->label < question->n_labels) {
+        value = question->labels[decision->label].name;
+    }
     *out = (struct weir_ledger_decision){
         .question = question->name,
         .tier = tier_name(c, step->tier),
         .model = is_local(c, step->tier) ? c->o.local_model : c->tiers[step->tier].spec->model,
-        .prompt_version = "",
-        .value = has_answer && decision->label < question->n_labels ? question->labels[decision->label].name : NULL,
+        .prompt_version = is_local(c, step->tier) ? "local " PROMPT_VERSION : "form " FORM_VERSION,
+        .value = value,
         .probability = has_answer && decision->probability >= 0 ? decision->probability : (double)NAN,
         .verdict = step->verdict,
         .reason = step->reason,
         .latency_ms = step->latency_ms};
-    if (!is_first) return; /* what all questions cost together stands once */
+    if (!is_first) return true; /* what all questions cost together stands once */
     out->cost_usd_e6 = step->cost_usd_e6;
     out->tokens_in = step->tokens_in;
     out->tokens_cached = step->tokens_cached;
     out->tokens_out = step->tokens_out;
     out->attempts = step->attempts;
+    return true;
+}
+
+/* Decisions of a row as the ledger takes them. */
+struct decision_list {
+    struct weir_ledger_decision *items; /* [count] */
+    char **owned;                       /* [count]: texts that items point to, or NULL */
+    size_t count;
+};
+
+static void decisions_free(struct decision_list *list)
+{
+    for (size_t i = 0; list->owned && i < list->count; i++) free(list->owned[i]);
+    free(list->owned);
+    free(list->items);
 }
 
 /* Checks stand last in the steps; the ledger takes the last decision that is no check as final, so their place is free. */
-static struct weir_ledger_decision *decisions_of(const struct weir_cascade *c, const struct row *row, size_t *count)
+static enum weir_status decisions_make(const struct weir_cascade *c, const struct row *row, struct decision_list *out)
 {
-    struct weir_ledger_decision *all = mem_zero(row->n_steps * c->questions + 1, sizeof *all);
-    size_t n = 0;
-    for (size_t i = 0; all && i < row->n_steps; i++)
-        for (size_t q = 0; q < c->questions; q++) put_decision(c, &row->steps[i], q, &all[n++]);
-    *count = n;
-    return all;
+    out->count = row->n_steps * c->questions;
+    out->items = mem_zero(out->count + 1, sizeof *out->items);
+    out->owned = mem_zero(out->count + 1, sizeof *out->owned);
+    bool good = out->items && out->owned;
+    for (size_t i = 0; good && i < out->count; i++)
+        good = put_decision(c, &row->steps[i / c->questions], i % c->questions, &out->owned[i], &out->items[i]);
+    return good ? WEIR_OK : WEIR_ERR_NOMEM;
 }
 
 /* What the row would cost where every row goes to the last tier: what it did cost there, or an estimate. */
@@ -158,9 +198,11 @@ static bool has_text(const struct weir_cascade *c, const struct weir_cascade_row
 static enum weir_status record(struct weir_cascade *c, const struct row *row, const struct weir_cascade_row *described,
                                int64_t frontier_usd_e6, struct weir_error *error)
 {
-    size_t n_decisions = 0;
-    struct weir_ledger_decision *decisions = decisions_of(c, row, &n_decisions);
-    if (!decisions) return error_nomem(error, "decisions of a row");
+    struct decision_list decisions = {0};
+    if (decisions_make(c, row, &decisions)) {
+        decisions_free(&decisions);
+        return error_nomem(error, "decisions of a row");
+    }
     struct weir_ledger_row out = {.run = c->o.run,
                                   .key = row->key,
                                   .input_hash = row->hash,
@@ -177,12 +219,12 @@ static enum weir_status record(struct weir_cascade *c, const struct row *row, co
                                   .text = row->in->text,
                                   .output = {row->line, row->line_size},
                                   .output_has_text = has_text(c, described),
-                                  .decisions = decisions,
-                                  .n_decisions = n_decisions,
+                                  .decisions = decisions.items,
+                                  .n_decisions = decisions.count,
                                   .settlements = row->settlements,
                                   .n_settlements = row->n_settlements};
     enum weir_status status = weir_ledger_record(c->o.ledger, &out, error);
-    free(decisions);
+    decisions_free(&decisions);
     return status;
 }
 

@@ -36,6 +36,10 @@ struct form {
     bool is_loopback; /* a server of one's own: it is told in its prompt what others read from the schema */
 };
 
+/* Stands in the ledger beside every answer of a tier asked over HTTP. Another wording is another version (tests/cascade/test_reply.c holds
+ * both). */
+#define FORM_VERSION "1"
+
 /* Checks the questions (NULL: all of the task) and fills `form` but for `schema` and `is_loopback`. WEIR_ERR_INVALID. */
 enum weir_status form_make(const struct weir_task *task, const struct weir_tier_spec *tier, const size_t *questions,
                            size_t n_questions, struct form *out, struct weir_error *error) WEIR_MUST_USE;

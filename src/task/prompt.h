@@ -21,6 +21,9 @@
 #include "weir/gguf.h"
 #include "weir/task.h"
 
+/* Stands in the ledger beside every local answer. Another wording is another version (tests/task/test_prompt.c holds both). */
+#define PROMPT_VERSION "1"
+
 struct prompt {
     struct template_piece *prefix, *suffix; /* owned; only pieces with from_template may spell special tokens */
     size_t n_prefix, n_suffix;

@@ -96,6 +96,10 @@ class Cascade(ProgramTest):
         """The ledger is whole, and all its money adds up."""
         self.assertEqual(self.weir("ledger", "check", "--ledger", self.ledger).stdout, b"good\n")
 
+    def shown(self, row):
+        """What the ledger has of a row."""
+        return json.loads(self.weir("ledger", "show", "--json", row, "--ledger", self.ledger).stdout)
+
     def local_answers(self):
         done = self.weir("classify", "-q", "-t", self.bare, "-m", self.model, "-p", self.profile, self.source)
         return [json.loads(line) for line in done.stdout.splitlines()]
@@ -127,6 +131,21 @@ class Run(Cascade):
         self.assertAlmostEqual(summary["accuracy"]["cascade"]["value"], right / 60, places=12)
         self.assertEqual(self.calls(), len(escalated))
         self.money()
+        kept = self.shown(escalated[0]["id"])["decisions"]
+        self.assertEqual([(d["tier"], d["prompt_version"]) for d in kept], [("local", "local 1"), ("frontier", "form 1")])
+        self.assertEqual(kept[-1]["value"], escalated[0]["value"])
+
+    def test_lists_of_labels_are_kept(self):
+        self.task = self.path("many.yaml", "task: many\ninstructions: Which apply?\ntype: choice\nmulti: true\nlabels: [a, b, ab]\n"
+                                           "gate: {accept: all}\nprivacy: {egress: allow}\n")
+        self.profile = self.path("many.profile")
+        labelled = [{"id": i, "text": row["text"], "label": [label for label in ("a", "b", "ab") if label in row["text"].split()]}
+                    for i, row in enumerate(rows(100, 3))]
+        self.weir("tune", "-q", "-t", self.task, "-m", self.model, "-o", self.profile, self.path("many.jsonl", jsonl(labelled)))
+        found = self.answers()
+        self.assertGreater(len({tuple(a["value"]) for a in found}), 2)
+        for answer in found[:10]:
+            self.assertEqual(self.shown(answer["id"])["decisions"][0]["value"], "\n".join(answer["value"]))
 
     def test_a_finished_run_is_repeated_for_nothing(self):
         self.start()

@@ -147,6 +147,13 @@ static void extraction_has_no_prompt_here(void **state)
     assert_string_equal(error.text, "question t: it has no labels to choose from");
 }
 
+/* The texts that this file expects are those of this version: who changes them gives the version another number. */
+static void wording_has_a_version(void **state)
+{
+    (void)state;
+    assert_string_equal(PROMPT_VERSION, "1");
+}
+
 static void questions_in_words(void **state)
 {
     (void)state;
@@ -263,6 +270,7 @@ int main(void)
         cmocka_unit_test(templates_that_spoil_the_text_are_refused),
         cmocka_unit_test(mark_in_the_task_is_refused),
         cmocka_unit_test(extraction_has_no_prompt_here),
+        cmocka_unit_test(wording_has_a_version),
         cmocka_unit_test(questions_in_words),
         cmocka_unit_test(templates_that_cannot_be),
         cmocka_unit_test(cut_prompt_is_the_rendering_of_the_whole),
