@@ -22,6 +22,8 @@ struct line_editor {
     char *path; /* of the history; owned; NULL: none is kept */
     const char *prompt;
     mbstate_t state;
+    char held; /* with has_held: read, but belongs after a character that was cut short */
+    bool has_held;
 };
 
 static void note_resize(int signal_number)
@@ -52,8 +54,9 @@ static int read_character(EditLine *edit, wchar_t *out)
     struct line_editor *editor = NULL;
     (void)el_get(edit, EL_CLIENTDATA, &editor);
     for (;;) {
-        char byte;
-        ssize_t n = line_input(&byte, 1);
+        char byte = editor->held;
+        ssize_t n = editor->has_held ? 1 : line_input(&byte, 1);
+        editor->has_held = false;
         if (n == 0) return 0;
         if (n < 0 && (errno != EINTR || line_interrupted)) return -1;
         if (line_resized) {
@@ -62,11 +65,14 @@ static int read_character(EditLine *edit, wchar_t *out)
             (void)el_set(edit, EL_REFRESH);
         }
         if (n < 0) continue;
+        bool was_begun = !mbsinit(&editor->state);
         size_t made = mbrtowc(out, &byte, 1, &editor->state);
         if (made == (size_t)-2) continue; /* the beginning of a character */
         if (made == (size_t)-1) {
             editor->state = (mbstate_t){0};
             *out = L'\xFFFD';
+            editor->has_held = was_begun; /* what is wrong is the character before: this may be the line's end */
+            editor->held = byte;
         }
         if (*out == L'\0') *out = end_typed_ahead(edit);
         return 1;
@@ -185,6 +191,8 @@ enum line_result line_editor_read(struct line_editor *editor, const char *prompt
     int count = 0;
     editor->prompt = prompt;
     editor->state = (mbstate_t){0};
+    editor->has_held = false;
+    (void)el_set(editor->edit, EL_PREP_TERM, 1); /* before the prompt invites to type; el_gets would do it after */
     if (line_resized) el_resize(editor->edit);
     line_resized = 0;
     const char *line = el_gets(editor->edit, &count);

@@ -136,7 +136,9 @@ enum weir_status queue_open(struct weir_ledger *ledger, struct weir_error *error
     (void)pthread_sigmask(SIG_SETMASK, &all, &old);
     int code = pthread_create(&ledger->thread, NULL, writer_main, ledger);
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return code ? error_set(error, WEIR_ERR_NOMEM, "cannot start the ledger's thread: %s", strerror(code)) : WEIR_OK;
+    if (!code) return WEIR_OK;
+    return error_set(error, WEIR_ERR_NOMEM,
+                     "cannot start the ledger's thread: out of memory, or at a limit of the system");
 }
 
 void queue_close(struct weir_ledger *ledger)

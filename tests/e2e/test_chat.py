@@ -281,6 +281,17 @@ class Editing(Terminal):
         self.type("/quit\n")
         self.wait_end()
 
+    def test_half_a_character_takes_nothing_with_it(self):
+        self.start("-m", MODEL)
+        self.type(b"/temp 2\xc3\n")
+        self.wait(b"is not a temperature")
+        self.wait(b"> ")
+        self.type(b"/temp 3\n")
+        self.wait(b"\n")
+        self.assertIn(b"temperature 3", self.stats())
+        self.type("/quit\n")
+        self.wait_end()
+
     def test_lines_are_kept(self):
         self.start("-m", MODEL)
         self.type("/temp 4\n")
