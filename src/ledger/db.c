@@ -34,10 +34,11 @@ enum weir_status db_error(struct db *db, int code, struct weir_error *error)
     enum weir_status status = status_of(code);
     int number = db->handle ? sqlite3_system_errno(db->handle) : 0;
     bool has_number = number && ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN);
+    /* without memory its own message may speak of what it could not do instead, as of a temporary file */
+    bool has_message = code != SQLITE_NOMEM && db->handle && sqlite3_extended_errcode(db->handle) == code;
     return error_set(error, status, "%s: %s%s%s", db->path ? db->path : "ledger",
-                     db->handle && sqlite3_extended_errcode(db->handle) == code ? sqlite3_errmsg(db->handle)
-                                                                                : sqlite3_errstr(code),
-                     has_number ? ": " : "", has_number ? strerror(number) : "");
+                     has_message ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code), has_number ? ": " : "",
+                     has_number ? strerror(number) : "");
 }
 
 /* ---- opening and closing ------------------------------------------------------------------------------------------- */

@@ -95,6 +95,7 @@ static enum weir_status add_part(struct db *db, struct strbuf *out, const char *
         db_prepare(db, &row, error, sql, types, f->task, f->source, f->run, f->since_ms, f->until_ms);
     if (!status) status = db_step(db, row, &has_row, error);
     const char *json = status || !has_row ? NULL : (const char *)sqlite3_column_text(row, 0);
+    if (!status && has_row && !json) status = error_nomem(error, "report of a ledger"); /* no part is ever NULL */
     if (!status) {
         status = strbuf_printf(out, "%s\"%s\":%s", out->size > 1 ? "," : "", name, json ? json : "null");
         if (status) error_set(error, status, "report of a ledger: %s", weir_status_text(status));

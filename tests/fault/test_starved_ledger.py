@@ -18,7 +18,7 @@ SAMPLE = 25
 class StarvedLedger(ProgramTest):
     def setUp(self):
         super().setUp()
-        self.seed = int(os.environ.get("STARVE_SEED", random.SystemRandom().randrange(2**32)))
+        self.seed = int(os.environ.get("STARVE_SEED", "1"))
         self.made = self.folder / "made"
         self.made.mkdir()
         subprocess.run([MAKE_LEDGER, str(self.made)], capture_output=True, timeout=60)
