@@ -46,13 +46,17 @@ def jsonl(made):
 
 class Cascade(ProgramTest):
     """A tuned tiny model, rows of which a quarter is passed on, and a simulated frontier."""
+    tuned = None  # the profile's bytes
 
     def setUp(self):
         super().setUp()
         self.model = self.path("m.gguf", gguf.llama(WORDS, ctx=2048))
         self.bare = self.path("bare.yaml", TASK)
-        self.profile = self.path("p.profile")
-        self.weir("tune", "-q", "-t", self.bare, "-m", self.model, "-o", self.profile, self.path("train.jsonl", jsonl(rows(200, 1))))
+        self.profile = self.folder / "p.profile"
+        if Cascade.tuned is None:  # model, task and rows are the same for every test
+            self.weir("tune", "-q", "-t", self.bare, "-m", self.model, "-o", self.profile, self.path("train.jsonl", jsonl(rows(200, 1))))
+            Cascade.tuned = self.profile.read_bytes()
+        self.profile.write_bytes(Cascade.tuned)
         self.made = rows(60, 2)
         self.source = self.path("in.jsonl", jsonl(self.made))
         self.ledger = self.folder / "ledger.sqlite"
