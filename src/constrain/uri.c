@@ -13,7 +13,8 @@ static size_t before(struct json_text text, const char *stops)
 
 static struct json_text cut(struct json_text text, size_t from, size_t to)
 {
-    return (struct json_text){text.data + from, to - from};
+    return (struct json_text){from ? text.data + from : text.data,
+                              to - from}; /* no arithmetic on the NULL of an empty text */
 }
 
 struct parts {
