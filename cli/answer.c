@@ -113,6 +113,8 @@ void answer_add_value(json_t *object, const struct weir_question *question, cons
     }
     if (decision->label >= question->n_labels && !(question->multi && decision->probabilities)) return;
     (void)json_object_set_new(object, "value", value_json(question, decision));
+    if (question->type == WEIR_QUESTION_ROUTE)
+        (void)json_object_set_new(object, "to", json_string(question->labels[decision->label].to));
     if (decision->probability >= 0) (void)json_object_set_new(object, "probability", json_real(decision->probability));
     if (!decision->probabilities) return;
     (void)json_object_set_new(object, "probabilities", probabilities_json(question, decision));

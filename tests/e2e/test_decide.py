@@ -32,6 +32,18 @@ class Decide(ProgramTest):
             answer.pop("latency_ms", None)
         return answers
 
+    def test_a_route_says_where_to(self):
+        places = {"billing": "https://billing.example/queue", "sales": "sales"}
+        labels = ", ".join(f"{name}: {{description: x, to: '{to}'}}" for name, to in places.items())
+        task = f"task: t\ninstructions: Who?\nquestions:\n  who: {{type: route, labels: {{{labels}}}}}\n"
+        for answer in self.decide(task, ROWS):
+            self.assertEqual(answer["to"], places[answer["value"]])
+            self.assertEqual(answer["answers"]["who"]["to"] if "answers" in answer else answer["to"], answer["to"])
+        two = self.decide(task + "  mood: {type: choice, labels: [good, bad]}\n", ROWS)
+        for answer in two:
+            self.assertEqual(answer["answers"]["who"]["to"], places[answer["answers"]["who"]["value"]])
+            self.assertNotIn("to", answer["answers"]["mood"])
+
     def test_a_summary(self):
         first, second = self.decide(SUMMARIZE, ROWS)
         self.assertEqual((first["id"], first["task"], first["parts"], first["accepted"], first["reason"], first["tier"]),
