@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "eval/bins.h"
 #include "weir/eval.h"
 
 static bool is_probability(double p)
@@ -64,15 +65,6 @@ static double macro_f1(const struct weir_eval_class *classes, size_t n_classes)
         present++;
     }
     return present ? sum / (double)present : 0;
-}
-
-/* Bin m holds probabilities in (m/15, (m+1)/15]; the first also 0. */
-static size_t ece_bin(double p)
-{
-    const double bins = WEIR_EVAL_ECE_BINS;
-    double at = ceil(p * bins) - 1;
-    if (at < 0) return 0;
-    return at < bins ? (size_t)at : WEIR_EVAL_ECE_BINS - 1;
 }
 
 static void fill_bins(const struct weir_eval_rows *rows, struct weir_eval_bin *bins)

@@ -5,19 +5,13 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "eval/bins.h"
 #include "weir/eval.h"
 
-/* Probabilities of one label in bins of equal width; see ece_bin in measure.c. */
+/* Probabilities of one label in bins of equal width. */
 struct bins {
     double probability[WEIR_EVAL_ECE_BINS], gold[WEIR_EVAL_ECE_BINS]; /* sums */
 };
-
-static size_t bin_of(double p)
-{
-    const double bins = WEIR_EVAL_ECE_BINS;
-    double at = ceil(p * bins) - 1;
-    return at < 0 ? 0 : at < bins ? (size_t)at : WEIR_EVAL_ECE_BINS - 1;
-}
 
 static double ratio(double part, double whole)
 {
@@ -55,8 +49,8 @@ static bool add_row(const struct weir_eval_multi_rows *rows, size_t row, struct 
         classes[k].predicted += predicted;
         classes[k].correct += predicted && gold;
         is_right = is_right && predicted == gold;
-        bins[k].probability[bin_of(p)] += p;
-        bins[k].gold[bin_of(p)] += gold;
+        bins[k].probability[ece_bin(p)] += p;
+        bins[k].gold[ece_bin(p)] += gold;
         s->brier += (1 - so) * (1 - so);
         s->nll -= log(so > 1e-15 ? so : 1e-15);
     }
