@@ -1,25 +1,16 @@
 #include "ledger_path.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
+#include "state_path.h"
 
 int ledger_path(const char *given, char **out)
 {
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    char *path = NULL;
-    int size = 0;
-    if (given)
-        path = strdup(given);
-    else if (state && *state == '/')
-        size = asprintf(&path, "%s/weir/ledger.db", state);
-    else if (home && *home == '/')
-        size = asprintf(&path, "%s/.local/state/weir/ledger.db", home);
-    else
+    char *path = given ? strdup(given) : NULL;
+    if (given ? !path : !state_path("ledger.db", &path)) return cli_nomem();
+    if (!path)
         return cli_say(CLI_FAILED, "no place for the ledger: neither --ledger nor XDG_STATE_HOME nor HOME tells one");
-    if (!path || size < 0) return cli_nomem();
     *out = path;
     return CLI_DONE;
 }

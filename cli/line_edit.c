@@ -13,6 +13,7 @@
 
 #include "cli.h"
 #include "line.h"
+#include "state_path.h"
 
 enum { HISTORY_LINES_MAX = 1000 };
 
@@ -93,18 +94,6 @@ static bool make_folders(char *path)
     return true;
 }
 
-static char *history_path(void)
-{
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    char *path = NULL;
-    int size = -1;
-    if (state && *state == '/')
-        size = asprintf(&path, "%s/weir/chat_history", state);
-    else if (home && *home == '/')
-        size = asprintf(&path, "%s/.local/state/weir/chat_history", home);
-    return size < 0 ? NULL : path;
-}
-
 /* Whole or not at all: another chat may be reading it. */
 static bool save_history(const struct line_editor *editor)
 {
@@ -132,7 +121,7 @@ static void open_history(struct line_editor *editor)
     (void)history(editor->history, &event, H_SETSIZE, HISTORY_LINES_MAX);
     (void)history(editor->history, &event, H_SETUNIQUE, 1);
     (void)el_set(editor->edit, EL_HIST, history, editor->history);
-    editor->path = history_path();
+    (void)state_path("chat_history", &editor->path); /* without memory none is kept, as without a place */
     if (editor->path) (void)history(editor->history, &event, H_LOAD, editor->path); /* a first time has none */
 }
 
